@@ -1,0 +1,11 @@
+# Debian 12's versions are the floor. Everything comes from the system: nothing is downloaded, nothing is vendored.
+find_package(PkgConfig REQUIRED)
+find_package(fmt 9.1 REQUIRED)
+find_package(tl-expected 1.0 REQUIRED)
+find_package(nlohmann_json 3.11 REQUIRED)
+find_package(CLI11 2.1 REQUIRED)
+pkg_check_modules(LIBELF REQUIRED IMPORTED_TARGET libelf>=0.188)
+pkg_check_modules(LIBDW REQUIRED IMPORTED_TARGET libdw>=0.188)
+pkg_check_modules(ZLIB REQUIRED IMPORTED_TARGET zlib)
+pkg_check_modules(LZMA REQUIRED IMPORTED_TARGET liblzma)
+pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)

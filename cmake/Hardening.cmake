@@ -1,0 +1,13 @@
+# xstack reads hostile input as root: hardening is on in every build but fuzzing and sanitizer ones, which bring their own.
+add_library(xstack_hardening INTERFACE)
+include(CheckPIESupported)
+check_pie_supported()
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+target_compile_definitions(xstack_hardening INTERFACE _GLIBCXX_ASSERTIONS)
+if(NOT XSTACK_SANITIZE AND NOT XSTACK_FUZZ)
+  target_compile_options(xstack_hardening INTERFACE -fstack-protector-strong -fstack-clash-protection)
+  target_link_options(xstack_hardening INTERFACE -Wl,-z,relro -Wl,-z,now)
+  if(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
+    target_compile_options(xstack_hardening INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+  endif()
+endif()

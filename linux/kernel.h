@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "arch/arch.h"
+#include "arch/code.h"
+#include "arch/unwind_tables.h"
+#include "guest/guest.h"
+#include "symbols/symbol_source.h"
+
+namespace xstack {
+
+/// One loaded module as the guest's own list has it. Text is the guest's: escape it to show it.
+struct KernelModule {
+  std::string name;
+  GuestVirt structure;   ///< its struct module
+  GuestVirt text_begin;  ///< core text; [text_begin, text_end)
+  GuestVirt text_end;
+  GuestVirt init_text_begin;  ///< init text of a module that is just loading; empty range when freed
+  GuestVirt init_text_end;
+};
+
+/// What to look round in.
+struct KernelInputs {
+  Guest& guest;
+  const ArchOps& arch;
+  std::span<const CpuState> cpus;  ///< every vCPU that has registers
+  VirtMemory& memory;              ///< the kernel's view; what is read here is kept (cached, and written to a capture)
+  VirtMemory& search;              ///< the same addresses, for reading much and keeping nothing: searches go here
+  /// User-given tables (-s), consulted before kallsyms where they cover an address. Slides are settled here: a table
+  /// that needs one gets it from what the guest shows. May be empty.
+  std::vector<std::string> symbol_files;
+  std::optional<std::uint64_t> kernel_start;  ///< -k: where kernel addresses begin, when the user says so
+};
+
+/// What a Linux guest says of itself, found once in its memory (or replayed from a capture's facts). Nothing here fails
+/// as a whole: what could not be found is a warning with its reason, and the rest stands. A guest that is no Linux has
+/// no release and only the symbols of files.
+class Kernel {
+ public:
+  virtual ~Kernel() = default;
+
+  /// Looks round. Reads only; may read while the guest runs, since what it reads does not change after boot.
+  [[nodiscard]] static Result<std::unique_ptr<Kernel>> look_round(const KernelInputs& inputs);
+
+  [[nodiscard]] virtual CodeInfo& code() = 0;
+  [[nodiscard]] virtual const UnwindTables& unwind_tables() const = 0;
+
+  [[nodiscard]] virtual const std::optional<std::string>& release() const = 0;   ///< "6.1.0-50-armmp-lpae"
+  [[nodiscard]] virtual const std::optional<std::string>& banner() const = 0;    ///< "Linux version ..." line
+  [[nodiscard]] virtual const std::optional<std::string>& build_id() const = 0;  ///< hex
+  [[nodiscard]] virtual std::optional<std::uint64_t> kaslr_offset() const = 0;   ///< run-time minus link-time
+  [[nodiscard]] virtual std::optional<GuestVirt> kernel_start() const = 0;       ///< lowest address of kernel code
+  [[nodiscard]] virtual const std::vector<KernelModule>& modules() const = 0;
+  [[nodiscard]] virtual const std::vector<std::string>& symbol_sources() const = 0;  ///< as in JSON guest.symbols
+  [[nodiscard]] virtual const std::vector<std::string>& warnings() const = 0;
+
+  /// More translations that finding the kernel's own root gave (swapper_pg_dir, init_top_pgt): the fallback for a
+  /// process's tables that lack the kernel half.
+  [[nodiscard]] virtual const std::vector<std::shared_ptr<const Translation>>& kernel_translations() const = 0;
+
+  /// What a capture must write down so that look_round() on its replay finds the same without searching.
+  [[nodiscard]] virtual std::map<std::string, std::string> facts() const = 0;
+};
+
+}  // namespace xstack

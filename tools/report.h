@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "arch/arch.h"
+#include "arch/frame.h"
+#include "guest/guest.h"
+
+namespace xstack {
+
+/// A frame with names. Strings are the guest's, unescaped: printers escape.
+struct NamedFrame {
+  GuestVirt pc;
+  std::optional<GuestVirt> sp;
+  FoundBy found_by = FoundBy::registers;
+  std::optional<std::string> symbol;
+  std::uint64_t offset = 0;           ///< pc minus the symbol's start (the printed address, not the looked-up one)
+  std::optional<std::uint64_t> size;  ///< of the symbol
+  std::optional<std::string> module;
+  std::optional<std::string> file;
+  std::optional<unsigned> line;
+  std::optional<std::string> stack;  ///< "irq", ... when not the task's
+};
+
+/// One word of stack, or why it could not be read.
+struct StackDump {
+  GuestVirt from;  ///< address of the first word
+  unsigned word_size = 8;
+  std::vector<std::uint64_t> words;
+  std::optional<std::string> ended;  ///< why it stops before what was asked for
+};
+
+/// A block of memory as asked for by -m, -d or the code bytes round the pc.
+struct MemoryDump {
+  GuestVirt from;
+  std::vector<std::byte> bytes;
+  std::optional<std::string> ended;
+};
+
+struct VcpuReport {
+  unsigned id = 0;
+  VcpuPresence presence = VcpuPresence::online;
+  std::optional<std::string> absent_why;  ///< for a vCPU without registers: one line
+  std::optional<CpuState> cpu;            ///< registers; absent when there are none
+  std::optional<std::uint32_t> task_pid;
+  std::optional<std::string> task_comm;
+  std::vector<NamedFrame> frames;  ///< empty when no trace was asked for
+  std::optional<TraceEnd> end;
+  std::optional<StackDump> stack;
+  std::vector<std::string> warnings;
+};
+
+struct GuestReport {
+  GuestIdentity identity;
+  ArchId arch{};
+  std::string arch_why;
+  std::optional<std::string> os;  ///< "Linux 6.1.0-50-armmp-lpae"
+  std::optional<std::string> banner;
+  std::optional<std::string> build_id;
+  std::optional<std::uint64_t> kaslr_offset;
+  std::optional<GuestVirt> kernel_start;
+  std::vector<std::string> symbols;
+  std::optional<std::uint64_t> module_count;
+};
+
+/// How the guest was disturbed: for --verbose and JSON.
+struct CaptureReport {
+  std::optional<std::uint64_t> pause_us;  ///< absent: it was not paused by us
+  std::optional<std::uint64_t> pages;     ///< mapped, where mapping is what happens
+};
+
+/// Everything a command found, ready for any printer. Passive data.
+struct Report {
+  GuestReport guest;
+  std::vector<VcpuReport> vcpus;
+  std::vector<MemoryDump> memory;
+  CaptureReport capture;
+  std::vector<std::string> warnings;
+  bool partial = false;  ///< exit status 1: something that was asked for is missing; warnings say what
+};
+
+}  // namespace xstack
