@@ -26,11 +26,22 @@ struct NamedFrame {
   std::optional<std::string> stack;  ///< "irq", ... when not the task's
 };
 
-/// One word of stack, or why it could not be read.
+/// A word of a dump that is an address in kernel or module code, with its name (ReportRequest::name_words). Such a word
+/// need not be a return address that is still in use: it is a hint for a reader, never a frame.
+struct WordName {
+  std::size_t index = 0;  ///< which word of the dump, counted in words of the guest
+  std::string symbol;
+  std::uint64_t offset = 0;
+  std::optional<std::uint64_t> size;  ///< of the symbol
+  std::optional<std::string> module;
+};
+
+/// Words of stack, and why they end.
 struct StackDump {
   GuestVirt from;  ///< address of the first word
   unsigned word_size = 8;
   std::vector<std::uint64_t> words;
+  std::vector<WordName> names;       ///< ascending index; empty unless asked for
   std::optional<std::string> ended;  ///< why it stops before what was asked for
 };
 
@@ -38,6 +49,7 @@ struct StackDump {
 struct MemoryDump {
   GuestVirt from;
   std::vector<std::byte> bytes;
+  std::vector<WordName> names;  ///< ascending index; empty unless asked for
   std::optional<std::string> ended;
 };
 
