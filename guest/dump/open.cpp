@@ -1,10 +1,52 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "guest/dump/open.h"
 
-namespace xstack {
+#include <elf.h>
 
-Result<std::unique_ptr<Guest>> open_dump(const std::string& what) {
-  return fail(Errc::unsupported, what + ": not built yet");
+#include <cstring>
+
+#include "guest/dump/dump_core.h"
+#include "guest/dump/elf_file.h"
+#include "guest/dump/file_guest.h"
+#include "guest/dump/input_file.h"
+#include "guest/dump/recognise.h"
+
+namespace xstack {
+namespace {
+
+Result<FileGuestParts> read_any(std::shared_ptr<const InputFile> file) {
+  const auto bytes = file->bytes();
+  if (bytes.size() < SELFMAG || std::memcmp(bytes.data(), ELFMAG, SELFMAG) != 0) {
+    if (const auto kind = recognise_foreign(bytes)) {
+      return fail(Errc::unsupported, "this is " + *kind + "; xstack does not read it");
+    }
+    return fail(Errc::bad_format, "neither an xl dump-core file nor an xstack capture");
+  }
+  const auto elf = parse_elf(bytes);
+  if (!elf) {
+    return tl::unexpected(elf.error());
+  }
+  if (is_dump_core(*elf)) {
+    return read_dump_core(std::move(file), *elf);
+  }
+  if (const auto kind = recognise_foreign_elf(*elf)) {
+    return fail(Errc::unsupported, "this is " + *kind + "; xstack does not read it");
+  }
+  return fail(Errc::bad_format, "an ELF core, but neither an xl dump-core file nor an xstack capture");
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Guest>> open_dump(const std::string& path) {
+  auto file = InputFile::open(path);
+  if (!file) {
+    return tl::unexpected(file.error());
+  }
+  auto parts = read_any(std::move(*file));
+  if (!parts) {
+    return fail(path, parts.error());
+  }
+  return make_file_guest(std::move(*parts));
 }
 
 }  // namespace xstack

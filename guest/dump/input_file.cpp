@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "guest/dump/input_file.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "guest/dump/decompress.h"
+#include "guest/dump/scratch_file.h"
+
+namespace xstack {
+namespace {
+
+constexpr std::uint64_t kMaxUnpacked = 64ULL << 30;
+
+/// A read-only mapping that is unmapped unless released.
+class Mapping {
+ public:
+  Mapping(int fd, std::size_t size) : address_(::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0)), size_(size) {}
+  Mapping(const Mapping&) = delete;
+  Mapping& operator=(const Mapping&) = delete;
+  ~Mapping() {
+    if (valid()) {
+      ::munmap(address_, size_);
+    }
+  }
+  [[nodiscard]] bool valid() const { return address_ != MAP_FAILED; }
+  [[nodiscard]] std::span<const std::byte> bytes() const { return {static_cast<const std::byte*>(address_), size_}; }
+  std::span<const std::byte> release() {
+    const auto all = bytes();
+    address_ = MAP_FAILED;
+    return all;
+  }
+
+ private:
+  void* address_;
+  std::size_t size_;
+};
+
+Result<UniqueFd> spool(int fd) {
+  auto scratch = ScratchFile::create(kMaxUnpacked);
+  if (!scratch) {
+    return tl::unexpected(scratch.error());
+  }
+  std::vector<std::byte> block(1 << 20);
+  for (;;) {
+    const ssize_t n = ::read(fd, block.data(), block.size());
+    if (n == 0) {
+      break;
+    }
+    if (n < 0) {
+      if (errno == EINTR) {
+        continue;
+      }
+      return fail(Errc::io, std::strerror(errno));
+    }
+    if (auto ok = scratch->append(std::span(block).first(static_cast<std::size_t>(n))); !ok) {
+      return tl::unexpected(ok.error());
+    }
+  }
+  if (auto ok = scratch->finish(); !ok) {
+    return tl::unexpected(ok.error());
+  }
+  return scratch->take();
+}
+
+}  // namespace
+
+InputFile::InputFile(std::vector<std::byte> bytes) : owned_(std::move(bytes)), bytes_(owned_) {}
+
+InputFile::InputFile(std::span<const std::byte> mapped, std::vector<std::string> warnings)
+    : bytes_(mapped), warnings_(std::move(warnings)) {}
+
+InputFile::~InputFile() {
+  if (owned_.empty() && !bytes_.empty()) {
+    ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
+  }
+}
+
+Result<std::shared_ptr<const InputFile>> InputFile::open(const std::string& path) {
+  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  struct stat status {};
+  if (!fd.valid() || ::fstat(fd.get(), &status) != 0) {
+    return fail(Errc::io, fmt::format("{}: {}", path, std::strerror(errno)));
+  }
+  if (S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode)) {
+    auto spooled = spool(fd.get());
+    if (!spooled) {
+      return fail(path, spooled.error());
+    }
+    fd = std::move(*spooled);
+    if (::fstat(fd.get(), &status) != 0) {
+      return fail(Errc::io, fmt::format("{}: {}", path, std::strerror(errno)));
+    }
+  }
+  if (!S_ISREG(status.st_mode)) {
+    return fail(Errc::io, fmt::format("{}: {}", path, S_ISDIR(status.st_mode) ? "is a directory" : "not a plain file"));
+  }
+  if (status.st_size <= 0) {
+    return fail(Errc::truncated, path + ": the file is empty");
+  }
+  Mapping plain(fd.get(), static_cast<std::size_t>(status.st_size));
+  if (!plain.valid()) {
+    return fail(Errc::io, fmt::format("{}: cannot be mapped: {}", path, std::strerror(errno)));
+  }
+  const auto compression = detect_compression(plain.bytes());
+  if (!compression) {
+    return std::shared_ptr<const InputFile>(new InputFile(plain.release(), {}));
+  }
+
+  ::madvise(const_cast<std::byte*>(plain.bytes().data()), plain.bytes().size(), MADV_SEQUENTIAL);
+  auto scratch = ScratchFile::create(kMaxUnpacked);
+  if (!scratch) {
+    return fail(path, scratch.error());
+  }
+  const auto incomplete = decompress(*compression, plain.bytes(), *scratch);
+  if (!incomplete) {
+    return fail(path, incomplete.error());
+  }
+  std::vector<std::string> warnings;
+  if (*incomplete) {
+    if (scratch->size() == 0) {
+      return fail((*incomplete)->input_ended ? Errc::truncated : Errc::bad_format, path + ": " + (*incomplete)->why);
+    }
+    warnings.push_back(fmt::format("only the first {} bytes of the {} file could be unpacked: {}", scratch->size(),
+                                   to_string(*compression), (*incomplete)->why));
+  }
+  if (scratch->size() == 0) {
+    return fail(Errc::truncated, path + ": nothing is compressed in it");
+  }
+  if (auto ok = scratch->finish(); !ok) {
+    return fail(path, ok.error());
+  }
+  Mapping unpacked(scratch->fd(), static_cast<std::size_t>(scratch->size()));
+  if (!unpacked.valid()) {
+    return fail(Errc::io, fmt::format("{}: cannot map the unpacked file: {}", path, std::strerror(errno)));
+  }
+  return std::shared_ptr<const InputFile>(new InputFile(unpacked.release(), std::move(warnings)));
+}
+
+}  // namespace xstack
