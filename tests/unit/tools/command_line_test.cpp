@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tools/cli/number.h"
+#include "tools/cli/options.h"
+
+namespace xstack {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+Result<Options> parse(std::vector<std::string> arguments) {
+  return parse_command_line(arguments);
+}
+
+std::string refusal(std::vector<std::string> arguments) {
+  const auto options = parse_command_line(arguments);
+  return options ? "accepted" : options.error().code == Errc::usage ? options.error().message : "wrong code";
+}
+
+TEST(Number, DecimalAndHexadecimalOnly) {
+  EXPECT_EQ(parse_number("0"), 0U);
+  EXPECT_EQ(parse_number("42"), 42U);
+  EXPECT_EQ(parse_number("0xC0008000"), 0xc0008000U);
+  EXPECT_EQ(parse_number("0xffffffffffffffff"), ~0ULL);
+  for (const char* bad : {"", "0x", "-1", "+1", " 1", "1 ", "1k", "010", "c0", "0x1g", "18446744073709551616"}) {
+    EXPECT_EQ(parse_number(bad), std::nullopt) << bad;
+  }
+}
+
+TEST(CommandLine, TheSubcommandIsOptional) {
+  EXPECT_EQ(parse({"domU"})->command, Command::trace);
+  EXPECT_EQ(*parse({"domU"})->domain, "domU");
+  EXPECT_EQ(parse({"regs", "domU"})->command, Command::regs);
+  EXPECT_EQ(*parse({"regs", "domU", "1"})->vcpu, 1U);
+  EXPECT_EQ(*parse({"trace", "info"})->domain, "info");
+  EXPECT_EQ(parse({"trace", "info"})->command, Command::trace);
+  EXPECT_EQ(parse({"--json", "info", "domU"})->command, Command::info);
+  EXPECT_EQ(*parse({"--", "-odd"})->domain, "-odd");
+}
+
+TEST(CommandLine, CoreTakesThePlaceOfDomain) {
+  const auto options = parse({"--core", "crash.elf", "1"});
+  EXPECT_EQ(*options->core, "crash.elf");
+  EXPECT_EQ(options->domain, std::nullopt);
+  EXPECT_EQ(*options->vcpu, 1U);
+  EXPECT_THAT(refusal({"--core", "crash.elf", "domU"}), HasSubstr("not the number of a vCPU"));
+}
+
+TEST(CommandLine, WhatCalledXenctxWorks) {
+  const auto options = parse({"-s", "MAP", "-a", "-C", "3"});
+  ASSERT_TRUE(options) << options.error().message;
+  EXPECT_EQ(*options->domain, "3");
+  EXPECT_EQ(options->vcpu, std::nullopt);
+  EXPECT_TRUE(options->all_registers);
+  EXPECT_THAT(options->symbol_files, ElementsAre("MAP"));
+
+  const auto all = parse({"3", "-fSaDt", "-n2", "-b", "16", "-lall", "-k0xc0000000", "--memory=0xc0008000", "-d",
+                          "0xf0819e58", "--symbol-table=MAP", "1"});
+  ASSERT_TRUE(all) << all.error().message;
+  EXPECT_EQ(*all->vcpu, 1U);
+  EXPECT_TRUE(all->stack_trace && all->ascii && all->tag && all->all_registers);
+  EXPECT_EQ(all->stack_pages, 2U);
+  EXPECT_EQ(all->bytes_per_line, 16U);
+  EXPECT_FALSE(all->lines->count);
+  EXPECT_EQ(all->kernel_start, 0xc0000000U);
+  EXPECT_THAT(all->memory, ElementsAre(GuestVirt(0xc0008000)));
+  EXPECT_THAT(all->dump_as_stack, ElementsAre(GuestVirt(0xf0819e58)));
+  EXPECT_EQ(parse({"--display-stack-pages=3", "3"})->stack_pages, 3U);
+  EXPECT_EQ(parse({"-l", "7", "-l", "9", "3"})->lines->count, 9U) << "the last one wins";
+  EXPECT_THAT(refusal({"-C", "3", "1"}), HasSubstr("-C, --all-vcpus"));
+}
+
+TEST(CommandLine, SymbolFilesDoNotSwallowTheDomain) {
+  const auto options = parse({"-s", "a", "-s", "b", "domU"});
+  EXPECT_THAT(options->symbol_files, ElementsAre("a", "b"));
+  EXPECT_EQ(*options->domain, "domU");
+}
+
+TEST(CommandLine, NumbersAreChecked) {
+  EXPECT_THAT(refusal({"-b", "3", "d"}), HasSubstr("--bytes-per-line: 3 is not in 4..128"));
+  EXPECT_THAT(refusal({"-b", "129", "d"}), HasSubstr("not in 4..128"));
+  EXPECT_THAT(refusal({"-n", "0", "d"}), HasSubstr("--display-stack-pages"));
+  EXPECT_THAT(refusal({"-l", "some", "d"}), HasSubstr("'some' is not a number"));
+  EXPECT_THAT(refusal({"-k", "c0000000", "d"}), HasSubstr("--kernel-start: 'c0000000'"));
+  EXPECT_THAT(refusal({"-m", "", "d"}), HasSubstr("--memory"));
+  EXPECT_THAT(refusal({"d", "0x10000"}), HasSubstr("VCPU: 0x10000 is not in"));
+  EXPECT_THAT(refusal({"d", "-1"}), HasSubstr("-1"));
+}
+
+TEST(CommandLine, WhatMakesNoSense) {
+  EXPECT_THAT(refusal({}), HasSubstr("no DOMAIN"));
+  EXPECT_THAT(refusal({"info"}), HasSubstr("xstack trace info"));
+  EXPECT_THAT(refusal({""}), HasSubstr("DOMAIN is empty"));
+  EXPECT_THAT(refusal({"d", "1", "2"}), HasSubstr("one word too many"));
+  EXPECT_THAT(refusal({"--bogus", "d"}), HasSubstr("--bogus"));
+  EXPECT_THAT(refusal({"d", "--arch"}), HasSubstr("--arch"));
+  EXPECT_THAT(refusal({"d", "--arch", "mips"}), HasSubstr("'mips'"));
+  EXPECT_THAT(refusal({"d", "--color", "maybe"}), HasSubstr("'maybe'"));
+  EXPECT_THAT(refusal({"capture", "d"}), HasSubstr("no -o FILE"));
+  EXPECT_THAT(refusal({"capture", "d", "1", "-o", "f"}), HasSubstr("every vCPU"));
+  EXPECT_THAT(refusal({"regs", "d", "-l", "3"}), HasSubstr("-l, --lines has no meaning for regs"));
+  EXPECT_THAT(refusal({"d", "-o", "f"}), HasSubstr("-o, --output has no meaning for trace"));
+}
+
+TEST(CommandLine, HelpAndVersionNeedNothingElse) {
+  EXPECT_TRUE(parse({"-h"})->help);
+  EXPECT_TRUE(parse({"capture", "--help"})->help);
+  EXPECT_TRUE(parse({"--version"})->version);
+}
+
+}  // namespace
+}  // namespace xstack

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "tools/cli/option_table.h"
+
+#include <algorithm>
+#include <array>
+
+namespace xstack {
+namespace {
+
+constexpr std::array kCommands = {
+    CommandInfo{Command::trace, "trace", "registers, a short stack and the call trace of every vCPU (the default)"},
+    CommandInfo{Command::regs, "regs", "registers only; guest memory is not read"},
+    CommandInfo{Command::stack, "stack", "the words of the stack from the stack pointer up"},
+    CommandInfo{Command::info, "info", "what the guest is and what was found out about its kernel"},
+    CommandInfo{Command::capture, "capture", "write a small file that replays to the same trace anywhere"},
+};
+
+template <class... C>
+constexpr std::uint32_t in(C... commands) {
+  return ((1U << static_cast<unsigned>(commands)) | ...);
+}
+
+constexpr std::uint32_t kEvery = in(Command::trace, Command::regs, Command::stack, Command::info, Command::capture);
+constexpr std::uint32_t kReports = in(Command::trace, Command::regs, Command::stack, Command::info);
+constexpr std::uint32_t kKernel = in(Command::trace, Command::stack, Command::info, Command::capture);
+constexpr std::uint32_t kWalks = in(Command::trace, Command::capture);
+constexpr std::uint32_t kWords = in(Command::trace, Command::stack);
+
+constexpr const char* kInput = "Which guest";
+constexpr const char* kNames = "Names and traces";
+constexpr const char* kShown = "What is shown";
+constexpr const char* kDumps = "Stack and memory";
+constexpr const char* kOutput = "Output";
+
+constexpr std::array kOptions = {
+    OptionInfo{0, "core", "FILE", kInput, "read a dump or a capture instead of a live domain", kEvery},
+    OptionInfo{'C', "all-vcpus", nullptr, kInput, "every vCPU: what happens anyway when no VCPU is given", kEvery},
+    OptionInfo{0, "arch", "NAME", kInput, "the guest is arm32, arm64, x86_32 or x86_64, whatever it looks like",
+               kEvery},
+    OptionInfo{'s', "symbol-table", "FILE", kNames,
+               "names from System.map, a copy of /proc/kallsyms or an ELF image; may be given more than once", kKernel},
+    OptionInfo{'k', "kernel-start", "ADDR", kNames, "kernel addresses begin here (found in the guest otherwise)",
+               kKernel},
+    OptionInfo{'f', "frame-pointers", nullptr, kNames, "accepted for xenctx's sake: traces are always unwound", kWords},
+    OptionInfo{0, "no-scan", nullptr, kNames, "never guess: leave out frames that only a search of the stack finds",
+               kWalks},
+    OptionInfo{0, "max-frames", "N", kNames, "end each trace after N frames (256)", kWalks},
+    OptionInfo{'a', "all", nullptr, kShown, "all registers: control, debug and system ones, every bank in full",
+               in(Command::trace, Command::regs)},
+    OptionInfo{'S', "stack-trace", nullptr, kShown, "the whole stack, one word a line, with the names of code", kWords},
+    OptionInfo{'n', "display-stack-pages", "N", kDumps, "show stack up to the end of the Nth page from the pointer",
+               kWords},
+    OptionInfo{'b', "bytes-per-line", "N", kDumps, "bytes a line, 4 to 128, rounded down to whole words (32)", kWords},
+    OptionInfo{'l', "lines", "N", kDumps, "lines of stack or memory, or `all` or `max` (trace 4, memory 5, stack all)",
+               kWords},
+    OptionInfo{'D', "decode-as-ascii", nullptr, kDumps, "add the bytes as ASCII to each line", kWords},
+    OptionInfo{'t', "tag-stack-dump", nullptr, kDumps, "begin each line with its address", kWords},
+    OptionInfo{'m', "memory", "ADDR", kDumps, "show guest memory at this virtual address", kWords},
+    OptionInfo{'d', "dump-as-stack", "ADDR", kDumps, "show guest memory there as a stack, code addresses named",
+               kWords},
+    OptionInfo{'o', "output", "FILE", kOutput, "the file that capture writes", in(Command::capture)},
+    OptionInfo{0, "json", nullptr, kOutput, "JSON, version 1 (see the man page), instead of text", kReports},
+    OptionInfo{0, "color", "WHEN", kOutput, "auto, always or never (auto: on a terminal, unless NO_COLOR is set)",
+               kReports},
+    OptionInfo{'v', "verbose", nullptr, kOutput, "also say how things were found and how the guest was disturbed",
+               kEvery},
+    OptionInfo{'h', "help", nullptr, kOutput, "this text", kEvery},
+    OptionInfo{0, "version", nullptr, kOutput, "the version and what is built in", kEvery},
+};
+
+}  // namespace
+
+std::span<const CommandInfo> command_table() {
+  return kCommands;
+}
+
+std::optional<Command> find_command(std::string_view name) {
+  const auto* it = std::ranges::find(kCommands, name, [](const CommandInfo& c) { return std::string_view(c.name); });
+  return it == kCommands.end() ? std::nullopt : std::optional(it->command);
+}
+
+const char* to_string(Command command) {
+  return kCommands.at(static_cast<std::size_t>(command)).name;
+}
+
+std::span<const OptionInfo> option_table() {
+  return kOptions;
+}
+
+std::string display_name(const OptionInfo& option) {
+  const std::string long_name = std::string("--") + option.long_name;
+  return option.short_name == 0 ? long_name : std::string("-") + option.short_name + ", " + long_name;
+}
+
+}  // namespace xstack

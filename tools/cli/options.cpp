@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "tools/cli/options.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <map>
+#include <string_view>
+
+#include "tools/cli/number.h"
+
+namespace xstack {
+namespace {
+
+constexpr std::uint64_t kMaxStackPages = 256;
+constexpr std::uint64_t kMaxLines = 65536;
+constexpr std::uint64_t kMaxFrameLimit = 4096;
+
+/// What was given, before anybody knows whether it makes sense.
+struct Given {
+  std::map<std::string_view, std::vector<std::string>> values;  ///< by long name
+  std::map<std::string_view, std::size_t> flags;
+  std::vector<std::string> words;
+
+  [[nodiscard]] bool flag(std::string_view name) const { return flags.at(name) != 0; }
+  /// The last value wins, as in getopt programs.
+  [[nodiscard]] std::optional<std::string> last(std::string_view name) const {
+    const auto& all = values.at(name);
+    return all.empty() ? std::nullopt : std::optional(all.back());
+  }
+  [[nodiscard]] bool has(const OptionInfo& option) const {
+    return option.value_name == nullptr ? flag(option.long_name) : !values.at(option.long_name).empty();
+  }
+};
+
+Result<Given> split(std::span<const std::string> arguments) {
+  Given given;
+  CLI::App app;
+  app.set_help_flag();  // ours are in the table like all others
+  for (const auto& option : option_table()) {
+    std::string names = fmt::format("--{}", option.long_name);
+    if (option.short_name != 0) {
+      names += fmt::format(",-{}", option.short_name);
+    }
+    if (option.value_name == nullptr) {
+      app.add_flag(names, given.flags[option.long_name])->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+    } else {
+      app.add_option(names, given.values[option.long_name])->expected(1)->allow_extra_args(false)->take_all();
+    }
+  }
+  app.add_option("words", given.words);
+  // CLI11 takes its arguments from the back.
+  std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
+  try {
+    app.parse(std::move(reversed));
+  } catch (const CLI::ParseError& e) {
+    return fail(Errc::usage, e.what());
+  }
+  return given;
+}
+
+Result<std::uint64_t> number_in(const char* option, const std::string& text, std::uint64_t lowest,
+                                std::uint64_t highest) {
+  const auto value = parse_number(text);
+  if (!value) {
+    return fail(Errc::usage, fmt::format("{}: '{}' is not a number (decimal, or hexadecimal after 0x)", option, text));
+  }
+  if (*value < lowest || *value > highest) {
+    return fail(Errc::usage, fmt::format("{}: {} is not in {}..{}", option, text, lowest, highest));
+  }
+  return *value;
+}
+
+/// Sets `out` from the last value of `name`, when there is one.
+template <class T>
+Result<void> take_number(const Given& given, const char* name, std::uint64_t lowest, std::uint64_t highest, T& out) {
+  if (const auto text = given.last(name)) {
+    const auto value = number_in(fmt::format("--{}", name).c_str(), *text, lowest, highest);
+    if (!value) {
+      return tl::unexpected(value.error());
+    }
+    out = static_cast<unsigned>(*value);
+  }
+  return {};
+}
+
+Result<void> take_addresses(const Given& given, const char* name, std::vector<GuestVirt>& out) {
+  for (const auto& text : given.values.at(name)) {
+    const auto value = number_in(fmt::format("--{}", name).c_str(), text, 0, ~0ULL);
+    if (!value) {
+      return tl::unexpected(value.error());
+    }
+    out.emplace_back(*value);
+  }
+  return {};
+}
+
+Result<void> take_numbers(const Given& given, Options& options) {
+  if (const auto text = given.last("kernel-start")) {
+    const auto value = number_in("--kernel-start", *text, 0, ~0ULL);
+    if (!value) {
+      return tl::unexpected(value.error());
+    }
+    options.kernel_start = *value;
+  }
+  if (const auto text = given.last("lines")) {
+    static constexpr std::string_view kAll[] = {"all", "ALL", "max", "MAX"};
+    if (std::ranges::find(kAll, *text) != std::end(kAll)) {
+      options.lines = LineLimit{};
+    } else {
+      const auto value = number_in("--lines", *text, 0, kMaxLines);
+      if (!value) {
+        return tl::unexpected(value.error());
+      }
+      options.lines = LineLimit{*value};
+    }
+  }
+  Result<void> ok = take_number(given, "max-frames", 1, kMaxFrameLimit, options.max_frames);
+  ok = ok ? take_number(given, "display-stack-pages", 1, kMaxStackPages, options.stack_pages) : ok;
+  ok = ok ? take_number(given, "bytes-per-line", 4, 128, options.bytes_per_line) : ok;
+  ok = ok ? take_addresses(given, "memory", options.memory) : ok;
+  return ok ? take_addresses(given, "dump-as-stack", options.dump_as_stack) : ok;
+}
+
+Result<void> take_choices(const Given& given, Options& options) {
+  if (const auto text = given.last("arch")) {
+    for (const ArchId id : {ArchId::arm32, ArchId::arm64, ArchId::x86_32, ArchId::x86_64}) {
+      if (*text == to_string(id)) {
+        options.arch = id;
+      }
+    }
+    if (!options.arch) {
+      return fail(Errc::usage, fmt::format("--arch: '{}' is none of arm32, arm64, x86_32, x86_64", *text));
+    }
+  }
+  if (const auto text = given.last("color")) {
+    if (*text == "always") {
+      options.color = ColorWhen::always;
+    } else if (*text == "never") {
+      options.color = ColorWhen::never;
+    } else if (*text != "auto") {
+      return fail(Errc::usage, fmt::format("--color: '{}' is none of auto, always, never", *text));
+    }
+  }
+  return {};
+}
+
+/// The words: [SUBCOMMAND] DOMAIN [VCPU], or [SUBCOMMAND] [VCPU] with --core.
+Result<void> take_words(const Given& given, Options& options) {
+  std::span<const std::string> words = given.words;
+  const bool named = !words.empty() && find_command(words.front()).has_value();
+  if (named) {
+    options.command = *find_command(words.front());
+    words = words.subspan(1);
+  }
+  if (!options.core) {
+    if (words.empty()) {
+      return fail(Errc::usage, named ? fmt::format("{0}: no DOMAIN and no --core FILE (a domain that is named {0}: "
+                                                   "xstack trace {0})",
+                                                   to_string(options.command))
+                                     : std::string("no DOMAIN and no --core FILE; xstack --help shows how"));
+    }
+    if (words.front().empty()) {
+      return fail(Errc::usage, "DOMAIN is empty");
+    }
+    options.domain = words.front();
+    words = words.subspan(1);
+  }
+  if (!words.empty()) {
+    const auto id = number_in("VCPU", words.front(), 0, 65535);
+    if (!id) {
+      return options.core ? fail(Errc::usage, fmt::format("'{}' is not the number of a vCPU, and --core names the "
+                                                          "guest already",
+                                                          words.front()))
+                          : tl::unexpected(id.error());
+    }
+    options.vcpu = static_cast<unsigned>(*id);
+    words = words.subspan(1);
+  }
+  if (!words.empty()) {
+    return fail(Errc::usage, fmt::format("one word too many: '{}'", words.front()));
+  }
+  return {};
+}
+
+/// What the parts mean together.
+Result<void> check(const Given& given, const Options& options) {
+  const auto bit = 1U << static_cast<unsigned>(options.command);
+  for (const auto& option : option_table()) {
+    if (given.has(option) && (option.commands & bit) == 0) {
+      return fail(Errc::usage,
+                  fmt::format("{} has no meaning for {}", display_name(option), to_string(options.command)));
+    }
+  }
+  if (given.flag("all-vcpus") && options.vcpu) {
+    return fail(Errc::usage, "-C, --all-vcpus together with one VCPU");
+  }
+  if (options.command == Command::capture) {
+    if (!options.output || options.output->empty()) {
+      return fail(Errc::usage, "capture: no -o FILE to write to");
+    }
+    if (options.vcpu) {
+      return fail(Errc::usage, "capture: takes every vCPU, not one");
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Options> parse_command_line(std::span<const std::string> arguments) {
+  const auto given = split(arguments);
+  if (!given) {
+    return tl::unexpected(given.error());
+  }
+  Options options;
+  options.help = given->flag("help");
+  options.version = given->flag("version");
+  if (options.help || options.version) {
+    return options;
+  }
+  options.core = given->last("core");
+  options.output = given->last("output");
+  options.symbol_files = given->values.at("symbol-table");
+  options.scan = !given->flag("no-scan");
+  options.all_registers = given->flag("all");
+  options.stack_trace = given->flag("stack-trace");
+  options.ascii = given->flag("decode-as-ascii");
+  options.tag = given->flag("tag-stack-dump");
+  options.json = given->flag("json");
+  options.verbose = given->flag("verbose");
+  Result<void> ok = take_numbers(*given, options);
+  ok = ok ? take_choices(*given, options) : ok;
+  ok = ok ? take_words(*given, options) : ok;
+  ok = ok ? check(*given, options) : ok;
+  if (!ok) {
+    return tl::unexpected(ok.error());
+  }
+  return options;
+}
+
+}  // namespace xstack

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "arch/arch.h"
+#include "base/address.h"
+#include "base/error.h"
+#include "tools/cli/option_table.h"
+
+namespace xstack {
+
+enum class ColorWhen : std::uint8_t { automatic, always, never };
+
+/// How many lines of a stack or memory dump: a count, or as many as there are.
+struct LineLimit {
+  std::optional<std::uint64_t> count;  ///< absent: all
+};
+
+/// A command line that makes sense.
+struct Options {
+  bool help = false;     ///< nothing else counts
+  bool version = false;  ///< nothing else counts
+  Command command = Command::trace;
+  std::optional<std::string> domain;  ///< exactly one of domain and core is there
+  std::optional<std::string> core;
+  std::optional<unsigned> vcpu;  ///< absent: all
+  std::optional<ArchId> arch;
+  std::vector<std::string> symbol_files;
+  std::optional<std::uint64_t> kernel_start;
+  bool scan = true;
+  unsigned max_frames = 256;
+  bool all_registers = false;
+  bool stack_trace = false;  ///< -S
+  std::optional<unsigned> stack_pages;
+  unsigned bytes_per_line = 32;
+  std::optional<LineLimit> lines;  ///< absent: the subcommand's default
+  bool ascii = false;
+  bool tag = false;
+  std::vector<GuestVirt> memory;         ///< -m
+  std::vector<GuestVirt> dump_as_stack;  ///< -d
+  std::optional<std::string> output;
+  bool json = false;
+  ColorWhen color = ColorWhen::automatic;
+  bool verbose = false;
+};
+
+/// Reads the arguments (without the program's name). Options and words may come in any order. The first word is the
+/// subcommand when it is the name of one. Errors: usage.
+[[nodiscard]] Result<Options> parse_command_line(std::span<const std::string> arguments);
+
+}  // namespace xstack

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+
+namespace xstack {
+
+/// Where text goes.
+class Output {
+ public:
+  Output() = default;
+  Output(const Output&) = delete;
+  Output& operator=(const Output&) = delete;
+  virtual ~Output() = default;
+
+  /// Writes all of `text`. A reader that went away (`| head`) is no error: the rest is dropped. Errors: io.
+  [[nodiscard]] virtual Result<void> write(std::string_view text) = 0;
+};
+
+/// A file descriptor that is already open and stays so. SIGPIPE must be ignored by the process.
+class FdOutput final : public Output {
+ public:
+  explicit FdOutput(int fd) : fd_(fd) {}
+  [[nodiscard]] Result<void> write(std::string_view text) override;
+
+ private:
+  int fd_;
+  bool closed_ = false;
+};
+
+/// Keeps the text: for tests.
+class StringOutput final : public Output {
+ public:
+  [[nodiscard]] Result<void> write(std::string_view text) override {
+    text_ += text;
+    return {};
+  }
+  [[nodiscard]] const std::string& text() const { return text_; }
+
+ private:
+  std::string text_;
+};
+
+}  // namespace xstack

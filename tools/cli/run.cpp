@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "tools/cli/run.h"
+
+#include <fmt/format.h>
+
+#include <exception>
+#include <new>
+#include <string>
+
+#include "guest/dump/open.h"
+#include "guest/xen/open.h"
+#include "tools/cli/commands.h"
+
+namespace xstack {
+namespace {
+
+Result<ExitStatus> dispatch(const Invocation& invocation) {
+  switch (invocation.options.command) {
+    case Command::trace:
+      return run_trace(invocation);
+    case Command::regs:
+      return run_regs(invocation);
+    case Command::stack:
+      return run_stack(invocation);
+    case Command::info:
+      return run_info(invocation);
+    case Command::capture:
+      return run_capture(invocation);
+  }
+  return fail(Errc::usage, "no such subcommand");
+}
+
+Result<ExitStatus> run_parsed(std::span<const std::string> arguments, const Backend& backend, const Console& console) {
+  const auto options = parse_command_line(arguments);
+  if (!options) {
+    return tl::unexpected(options.error());
+  }
+  if (options->help || options->version) {
+    const auto written = console.out.write(options->help ? help_text() : version_text());
+    return written ? Result<ExitStatus>(ExitStatus::whole) : tl::unexpected(written.error());
+  }
+  return dispatch({*options, backend, console});
+}
+
+}  // namespace
+
+Backend real_backend() {
+  return {open_domain, open_dump, make_report,
+          [](Guest&, const ReportRequest&, const std::string& path) -> Result<Report> {
+            return fail(Errc::unsupported, path + ": captures are not written yet");
+          }};
+}
+
+ExitStatus run(std::span<const std::string> arguments, const Backend& backend, const Console& console) {
+  try {
+    const auto status = run_parsed(arguments, backend, console);
+    if (status) {
+      return *status;
+    }
+    complain(console, status.error().message);
+    return exit_status(status.error().code);
+  } catch (const std::bad_alloc&) {
+    complain(console, "out of memory");
+  } catch (const std::exception& e) {
+    complain(console, fmt::format("internal error: {}", e.what()));
+  }
+  return ExitStatus::not_understood;
+}
+
+}  // namespace xstack

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <fmt/format.h>
+
+#include "tools/cli/option_table.h"
+
+namespace xstack {
+
+std::string version_text() {
+#ifdef XSTACK_BUILT_WITH_XEN
+  const char* live = "yes (libxenctrl and libxenforeignmemory, loaded when needed)";
+#else
+  const char* live = "no";
+#endif
+  return fmt::format(
+      "xstack {}\n"
+      "xen:           {}\n"
+      "compression:   zstd, xz, gzip\n"
+      "architectures: arm32, arm64, x86_32, x86_64\n",
+      XSTACK_VERSION, live);
+}
+
+}  // namespace xstack

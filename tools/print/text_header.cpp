@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <fmt/format.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/text.h"
+#include "tools/print/text.h"
+
+namespace xstack::text {
+namespace {
+
+std::string state_text(const DomainState& state) {
+  std::string out = to_string(state.run);
+  if (state.shutdown_code) {
+    out += fmt::format(" (shutdown reason: {})", shutdown_reason(*state.shutdown_code));
+  }
+  if (state.paused_by_toolstack && state.run != RunState::paused) {
+    out += ", paused";
+  }
+  return out;
+}
+
+std::string who(const GuestIdentity& identity) {
+  std::string out = identity.name ? escape(*identity.name) : std::string("unnamed guest");
+  if (identity.domid) {
+    out += fmt::format(" (domid {})", *identity.domid);
+  }
+  return out;
+}
+
+const char* type_text(GuestType type) {
+  switch (type) {
+    case GuestType::arm:
+      return "ARM";
+    case GuestType::pv:
+      return "PV";
+    case GuestType::hvm:
+      return "HVM or PVH";
+  }
+  return "";
+}
+
+std::string joined(const std::vector<std::string>& parts) {
+  std::string out;
+  for (const auto& part : parts) {
+    out += (out.empty() ? "" : ", ") + escape(part);
+  }
+  return out;
+}
+
+bool is_alarming(const DomainState& state) {
+  return state.run == RunState::crashed || state.run == RunState::dying;
+}
+
+}  // namespace
+
+std::string header(const Report& report, const View& view, const Style& style) {
+  const auto& guest = report.guest;
+  std::string out = style.title(who(guest.identity)) + ": ";
+  if (guest.identity.state) {
+    const std::string state = state_text(*guest.identity.state);
+    out += (is_alarming(*guest.identity.state) ? style.alarm(state) : state) + ", ";
+  }
+  out += to_string(guest.arch);
+  if (guest.identity.xen_version) {
+    out += ", Xen " + escape(*guest.identity.xen_version);
+  }
+  if (guest.identity.source != "live") {
+    out += fmt::format(", from a {} file", escape(guest.identity.source));
+  }
+  out += "\n";
+  std::string kernel;
+  const auto add = [&](const std::string& part) { kernel += (kernel.empty() ? "" : ", ") + part; };
+  if (guest.os) {
+    add(escape(*guest.os));
+  }
+  if (guest.kaslr_offset) {
+    add(fmt::format("KASLR offset {:#x}", *guest.kaslr_offset));
+  }
+  if (!guest.symbols.empty()) {
+    add("symbols: " + joined(guest.symbols));
+  } else if (view.trace) {
+    add("no symbols");
+  }
+  if (guest.module_count) {
+    add(fmt::format("{} modules", *guest.module_count));
+  }
+  if (!kernel.empty()) {
+    out += kernel + "\n";
+  }
+  if (view.verbose && !guest.arch_why.empty()) {
+    out += fmt::format("{}: {}\n", to_string(guest.arch), escape(guest.arch_why));
+  }
+  return out;
+}
+
+std::string info(const Report& report, const Style& style) {
+  const auto& guest = report.guest;
+  const auto& identity = guest.identity;
+  std::string out;
+  const auto line = [&](std::string_view name, const std::string& value) {
+    out += style.name(fmt::format("{:<14}", name)) + value + "\n";
+  };
+  const auto optional_line = [&](std::string_view name, const std::optional<std::string>& value) {
+    if (value) {
+      line(name, escape(*value));
+    }
+  };
+  optional_line("name", identity.name);
+  if (identity.domid) {
+    line("domid", fmt::format("{}", *identity.domid));
+  }
+  optional_line("uuid", identity.uuid);
+  if (identity.state) {
+    line("state", state_text(*identity.state));
+  }
+  line("source", escape(identity.source));
+  line("type", type_text(identity.type));
+  line("architecture", guest.arch_why.empty() ? to_string(guest.arch)
+                                              : fmt::format("{} ({})", to_string(guest.arch), escape(guest.arch_why)));
+  optional_line("xen", identity.xen_version);
+  optional_line("capabilities", identity.capabilities);
+  optional_line("os", guest.os);
+  optional_line("banner", guest.banner);
+  optional_line("build-id", guest.build_id);
+  if (guest.kaslr_offset) {
+    line("kaslr offset", fmt::format("{:#x}", *guest.kaslr_offset));
+  }
+  if (guest.kernel_start) {
+    line("kernel start", fmt::format("{:#x}", guest.kernel_start->value));
+  }
+  line("symbols", guest.symbols.empty() ? "none" : joined(guest.symbols));
+  if (guest.module_count) {
+    line("modules", fmt::format("{}", *guest.module_count));
+  }
+  return out;
+}
+
+}  // namespace xstack::text
