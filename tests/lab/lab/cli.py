@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Boots real Xen under QEMU, lets guests die in different ways, runs xstack in dom0 and holds its traces against what the guests
+printed of themselves."""
+import argparse
+import signal
+import sys
+import time
+from pathlib import Path
+
+from . import report, scenario
+from .guests import GUESTS, MACHINES
+from .machine import Dom0
+from .util import SCRATCH, LabError, say
+
+
+def arguments(argv):
+    parser = argparse.ArgumentParser(prog="tests/lab/run", description=__doc__)
+    parser.add_argument("machines", nargs="*", metavar="MACHINE", help="what to boot: " + ", ".join(MACHINES) + "; or the name of a guest")
+    parser.add_argument("--guests", metavar="NAME,...", help="only these guests, or ways to die")
+    parser.add_argument("--xen", metavar="RELEASE", help="of the machines named, only those with this Xen (4.17, 4.20)")
+    parser.add_argument("--cpu", help="another CPU for QEMU")
+    parser.add_argument("--deb", type=Path, metavar="FILE", help="xstack's package for the machine's architecture; {arch} in it is replaced")
+    parser.add_argument("--xstack", type=Path, metavar="FILE", help="or the program itself (static but for libc); {arch} in it is replaced")
+    parser.add_argument("--host-xstack", type=Path, metavar="FILE", help="a program for this machine, to replay the captures")
+    parser.add_argument("--signals", type=int, default=100, metavar="N", help="interrupt xstack N times on one running guest of each machine (100)")
+    parser.add_argument("--cores", type=Path, metavar="FOLDER", help="keep a core and the console of each guest there")
+    parser.add_argument("--failed-cores", type=Path, metavar="FOLDER", help="the same of those guests whose trace was wrong")
+    parser.add_argument("--keep", action="store_true", help="leave the machine running at the end, until a key is pressed")
+    parser.add_argument("--list", action="store_true", help="say which guests there are")
+    return parser.parse_args(argv)
+
+
+def chosen(options):
+    """{machine: its guests}, in the order of the table."""
+    wanted = set(options.guests.split(",")) if options.guests else None
+    names = options.machines or list(MACHINES)
+    picked = {}
+    for name in names:
+        if name in GUESTS:
+            picked.setdefault(GUESTS[name].machine, []).append(GUESTS[name])
+            continue
+        if name not in MACHINES:
+            raise LabError(f"no machine and no guest {name}; see --list")
+        if options.xen and MACHINES[name].xen != options.xen:
+            continue
+        guests = [g for g in GUESTS.values() if g.machine == name and (not wanted or wanted & {g.name, g.way})]
+        if guests:
+            picked.setdefault(name, []).extend(guests)
+    if not picked:
+        raise LabError("nothing chosen; see --list")
+    return picked
+
+
+def run_machine(machine, guests, options):
+    """Results of all guests; each gets a second chance, and so does the machine."""
+    folder = SCRATCH / "results" / machine.name
+    folder.mkdir(parents=True, exist_ok=True)
+    results, tries = {}, dict.fromkeys((g.name for g in guests), 0)
+    file = {key: Path(str(value).replace("{arch}", machine.arch)) if value else None for key, value in (("deb", options.deb), ("xstack", options.xstack))}
+    for value in file.values():
+        if value and not value.exists():
+            raise LabError(f"no file {value}")
+    while any(n < 2 and name not in results for name, n in tries.items()):
+        todo = [g for g in guests if g.name not in results and tries[g.name] < 2]
+        dom0 = Dom0(machine, todo, SCRATCH / "run" / machine.name, file["xstack"], file["deb"])
+        dom0.build()
+        signals_left = options.signals if not any(r.notes and "SIGINT" in str(r.notes) for r in results.values()) else 0
+        booted = False
+        try:
+            with dom0:
+                booted = True
+                while todo:
+                    guest = todo.pop(0)
+                    tries[guest.name] += 1
+                    signals = signals_left if guest.way == "user" or (guest.end != "crashed" and not any(g.way == "user" for g in todo)) else 0
+                    start = time.monotonic()
+                    try:
+                        result = scenario.play(dom0, guest, folder, options.cores, options.host_xstack, signals, options.failed_cores)
+                    except LabError as error:
+                        say(f"{guest.name}: {error}")
+                        if dom0.process.poll() is not None:
+                            break
+                        if tries[guest.name] < 2:
+                            todo.insert(0, guest)
+                        continue
+                    result.figures["guest"] = {"seconds": time.monotonic() - start}
+                    results[guest.name] = result
+                    if signals:
+                        signals_left = 0
+                    say(f"{guest.name}: " + ("no xstack given" if not dom0.has_xstack else "agrees" if result.right else "DISAGREES"))
+                if options.keep and sys.stdin.isatty():
+                    input(f"{machine.name} is still up; commands go through {dom0.share}/cmd (see README). Enter ends it. ")
+        except LabError as error:
+            say(str(error))
+            if not booted:
+                for guest in todo:
+                    tries[guest.name] += 1
+    for guest in guests:
+        results.setdefault(guest.name, scenario.Result(guest.name, skipped="it did not get there in two tries"))
+    return [results[g.name] for g in guests]
+
+
+def main(argv):
+    options = arguments(argv)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the machine must not outlive the lab
+    if options.list:
+        for guest in GUESTS.values():
+            machine = MACHINES[guest.machine]
+            print(f"{guest.name:26} {guest.machine:10} Xen {machine.xen}  {guest.kernel.suite} {guest.kernel.flavour} {guest.kind or ''}  {guest.way}, {guest.end}")
+        return 0
+    everything = []
+    try:
+        for name, guests in chosen(options).items():
+            machine = MACHINES[name]
+            if options.cpu:
+                machine = machine.__class__(**{**machine.__dict__, "cpu": options.cpu})
+            everything += run_machine(machine, guests, options)
+    except LabError as error:
+        print(f"lab: {error}", file=sys.stderr)
+        return 2
+    print(report.write(everything, SCRATCH / "results"))
+    if any(r.skipped for r in everything):
+        return 2
+    return 0 if all(r.right for r in everything) else 1

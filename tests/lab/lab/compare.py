@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Holds a trace of xstack's against what the guest printed of itself, frame by frame.
+
+The first frame of the guest's own backtrace (panic, lab_inner, do_handle_IPI) called the printer then and spins now, so only its
+name must agree; from its caller on every frame must be there, in order, with the same symbol, offset, size and module.
+
+- A return address that follows a noreturn call is the first byte after the function: the guest names the next function
+  (sysrq_reset_seq_param_set+0x0), xstack the one that called. The same address under the right name agrees.
+- A guest that mislabels its last frame stopped there for that reason: what xstack has beyond it is not judged by the guest's text.
+- Frames above the first one (delay loops, an interrupt in them) are newer than the guest's text and are counted, not judged.
+- Where frame pointers lead, the guest's own text leaves out what an interrupt met in a function without a frame (a leaf in assembly
+  and its caller, which only the link register names): such functions, listed here, are not wrong directly after an exception entry.
+- A frame found by a scan is a guess that says so: it is neither right nor wrong."""
+import re
+from dataclasses import dataclass, field
+
+EXCEPTION_ENTRY = re.compile(r"^(__(irq|dabt|pabt|und|fiq)_(svc|usr)|el[01][ht]_(64|32)_\w+)$")
+LEFT_OUT = {"read_zero", "read_iter_zero", "__arch_clear_user", "__clear_user_std", "arm_clear_user", "__clear_user_memset",
+            "arch_cpu_idle", "cpu_do_idle", "cpu_v7_do_idle"}
+
+
+@dataclass
+class Verdict:
+    vcpu: int
+    judge: str = ""                # console, table, user mode, or why nothing was judged
+    agree: int = 0
+    missing: list = field(default_factory=list)
+    wrong: list = field(default_factory=list)
+    above: int = 0                 # frames newer than the guest's own text
+    beyond: int = 0                # frames past a mislabelled end of the guest's own text
+    guesses: int = 0
+    expected: list = field(default_factory=list)
+    got: list = field(default_factory=list)
+    ended: str = ""
+
+    @property
+    def right(self):
+        return not self.missing and not self.wrong
+
+
+def number(text):
+    return int(text, 16) if isinstance(text, str) else text
+
+
+def show(frame):
+    place = frame.get("symbol") or frame.get("pc", "?")
+    if frame.get("symbol") and frame.get("offset") is not None:
+        place += f"+{number(frame['offset']):#x}"
+        if frame.get("size") is not None:
+            place += f"/{number(frame['size']):#x}"
+    if frame.get("module"):
+        place += f" [{frame['module']}]"
+    return f"{place} ({frame.get('found_by', '?')})"
+
+
+def same(frame, truth):
+    if frame.get("symbol") == truth.symbol:
+        return number(frame.get("offset")) == truth.offset and (frame.get("module") or None) == truth.module and \
+            (frame.get("size") is None or not truth.size or number(frame["size"]) == truth.size)
+    return mislabelled(frame, truth)
+
+
+def mislabelled(frame, truth):
+    """The guest's name is that of the function after the one that made the call."""
+    offset, size = number(frame.get("offset")), number(frame.get("size"))
+    return truth.offset == 0 and offset is not None and size is not None and offset >= size > 0
+
+
+def real_frames(vcpu):
+    return [f for f in vcpu.get("frames", []) if not f.get("inlined") and f.get("found_by") != "inline"]
+
+
+def align(frames, truth):
+    """Longest common subsequence: pairs (index in frames, index in truth)."""
+    rows, columns = len(frames), len(truth)
+    best = [[0] * (columns + 1) for _ in range(rows + 1)]
+    for i in range(rows - 1, -1, -1):
+        for j in range(columns - 1, -1, -1):
+            best[i][j] = best[i + 1][j + 1] + 1 if same(frames[i], truth[j]) else max(best[i + 1][j], best[i][j + 1])
+    pairs, i, j = [], 0, 0
+    while i < rows and j < columns:
+        if same(frames[i], truth[j]):
+            pairs.append((i, j))
+            i, j = i + 1, j + 1
+        elif best[i + 1][j] >= best[i][j + 1]:
+            i += 1
+        else:
+            j += 1
+    return pairs
+
+
+def against_console(vcpu, backtrace):
+    verdict = Verdict(vcpu["id"], "console", expected=[str(f) for f in backtrace.frames], got=[show(f) for f in vcpu.get("frames", [])],
+                      ended=vcpu.get("ended", ""))
+    frames = real_frames(vcpu)
+    verdict.guesses = sum(f.get("found_by") == "scan" for f in frames)
+    pivot, rest = backtrace.frames[0], backtrace.frames[1:]
+    start = next((i for i, f in enumerate(frames) if f.get("symbol") == pivot.symbol), None)
+    if start is None:
+        verdict.missing = [str(f) for f in backtrace.frames]
+        verdict.wrong = [show(f) for f in frames if f.get("found_by") not in ("scan", "registers")]
+        return verdict
+    verdict.above = start
+    verdict.agree = 1
+    below = frames[start + 1:]
+    pairs = align(below, rest)
+    verdict.agree += len(pairs)
+    matched, there = {i for i, _ in pairs}, {j for _, j in pairs}
+    verdict.missing = [str(f) for j, f in enumerate(rest) if j not in there]
+    last = max(matched, default=-1)
+    # The guest's unwinder went astray at an end like "sysrq_reset_seq_param_set+0x0"; ours need not.
+    stops_early = bool(pairs) and pairs[-1][1] == len(rest) - 1 and mislabelled(below[last], rest[-1])
+    for i, frame in enumerate(below):
+        after_entry = any(EXCEPTION_ENTRY.match(f.get("symbol") or "") for f in below[max(0, i - 3):i])
+        if i in matched:
+            pass
+        elif frame.get("found_by") == "scan":
+            pass
+        elif i > last and stops_early:
+            verdict.beyond += 1
+        elif after_entry and bare(frame.get("symbol")) in LEFT_OUT:
+            verdict.above += 1
+        else:
+            verdict.wrong.append(show(frame))
+    return verdict
+
+
+def bare(symbol):
+    return re.sub(r"\.(cold|isra|constprop|part|llvm)\b.*", "", symbol or "")
+
+
+def against_table(vcpu, functions):
+    """The guest printed nothing of this vCPU; the table knows functions that must be in its trace, in this order."""
+    verdict = Verdict(vcpu["id"], "table", expected=list(functions), got=[show(f) for f in vcpu.get("frames", [])], ended=vcpu.get("ended", ""))
+    frames = real_frames(vcpu)
+    verdict.guesses = sum(f.get("found_by") == "scan" for f in frames)
+    at = 0
+    for function in functions:
+        for i in range(at, len(frames)):
+            if bare(frames[i].get("symbol")) == function and frames[i].get("found_by") != "scan":
+                verdict.agree += 1
+                at = i + 1
+                break
+        else:
+            verdict.missing.append(function)
+    return verdict
+
+
+def user_mode(vcpu):
+    verdict = Verdict(vcpu["id"], "user mode", got=[show(f) for f in vcpu.get("frames", [])], ended=vcpu.get("ended", ""))
+    frames = real_frames(vcpu)
+    if "user" in verdict.ended and vcpu.get("user", {}).get("pc"):
+        verdict.agree = 1
+    else:
+        verdict.missing.append("an end in user mode, with the user's pc")
+    verdict.wrong = [show(f) for f in frames if f.get("symbol") and f.get("found_by") != "scan"]
+    return verdict
+
+
+def judge(report, guest, console):
+    """[Verdict] for the vCPUs of a report (parsed JSON) that anything is known of."""
+    verdicts = []
+    dies = guest.way in ("sysrq", "softdog", "softdog-user", "softdog-idle")
+    vcpus = {v["id"]: v for v in report.get("vcpus", [])}
+    for number_ in range(2):
+        vcpu = vcpus.get(number_)
+        if vcpu is None:
+            verdicts.append(Verdict(number_, "absent", missing=["the whole vCPU"]))
+            continue
+        backtrace = console.get(number_)
+        known = guest.known.get(number_)
+        if guest.modes.get(number_) == "user":
+            verdicts.append(user_mode(vcpu))
+            continue
+        if backtrace:
+            verdicts.append(against_console(vcpu, backtrace))
+            if verdicts[-1].beyond or (guest.way == "sysrq" and backtrace.frames[0].symbol == "panic" and verdicts[-1].right):
+                # where the guest's own words end early, the table goes on
+                if backtrace.frames[0].symbol == "panic" and guest.way == "sysrq":
+                    known = ("panic", "sysrq_handle_crash", "__handle_sysrq", "write_sysrq_trigger", "proc_reg_write", "vfs_write", "ksys_write")
+            if known:
+                more = against_table(vcpu, known)
+                verdicts[-1].missing += [f"{m} (by the table)" for m in more.missing]
+        elif known or dies:
+            verdicts.append(against_table(vcpu, known or ("do_idle", "cpu_startup_entry")))
+        else:
+            verdicts.append(Verdict(number_, "nothing known", got=[show(f) for f in vcpu.get("frames", [])], ended=vcpu.get("ended", "")))
+    return verdicts

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The table of guests, and of the machines that they run on. This is the place to add one."""
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A Debian kernel: its release, architecture and flavour."""
+    suite: str
+    arch: str
+    flavour: str
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One QEMU with one Xen: all its guests die in the same boot, one after the other."""
+    name: str
+    arch: str
+    suite: str
+    xen: str
+    flavour: str
+    cpu: str
+    dom0_memory: int = 768
+
+
+@dataclass(frozen=True)
+class Guest:
+    name: str
+    machine: str
+    kernel: Kernel
+    way: str                    # to die, or not: see target/domu-init.sh
+    kind: str = ""              # x86: pv or pvh
+    extra: str = ""             # more for the guest's command line
+    memory: int = 128
+    end: str = "paused"         # how the lab leaves it: paused, crash (SHUTDOWN_crash from dom0), crashed (by itself), running
+    vcpu: int | None = None     # the vCPU whose console backtrace is the truth; None: the one that panicked
+    known: dict = field(default_factory=dict)   # vCPU: functions that its trace must have, in this order
+    modes: dict = field(default_factory=dict)   # vCPU: the mode it must be in before the lab looks ("user", "idle")
+
+
+LPAE, ARMMP = Kernel("bookworm", "armhf", "armmp-lpae"), Kernel("bookworm", "armhf", "armmp")
+ARMMP_510 = Kernel("bullseye", "armhf", "armmp")
+ARM64, ARM64_612 = Kernel("bookworm", "arm64", "arm64"), Kernel("trixie", "arm64", "arm64")
+ARM64_16K = Kernel("trixie", "arm64", "arm64-16k")
+AMD64 = Kernel("bookworm", "amd64", "amd64")
+
+MACHINES = {m.name: m for m in (
+    Machine("armhf", "armhf", "bookworm", "4.17", "armmp-lpae", "cortex-a15", 512),
+    Machine("arm64", "arm64", "bookworm", "4.17", "arm64", "cortex-a57"),
+    Machine("arm64-max", "arm64", "bookworm", "4.17", "arm64", "max"),
+    Machine("arm64-4.20", "arm64", "trixie", "4.20", "arm64", "max", 896),
+    Machine("amd64", "amd64", "bookworm", "4.17", "amd64", "EPYC,+svm,+npt,-monitor,-smap,-rdtscp,-avx,-avx2,-xsave", 1536),
+)}
+
+IDLE = ("do_idle", "cpu_startup_entry")
+BOOT_IDLE = IDLE + ("rest_init", "start_kernel")
+READ = ("vfs_read", "ksys_read")
+LAB = ("lab_inner", "lab_middle", "lab_outer", "lab_thread", "kthread")
+
+
+def _arm32(prefix, kernel, headers):
+    ways = [
+        Guest(f"{prefix}-sysrq", "armhf", kernel, "sysrq"),
+        Guest(f"{prefix}-softdog", "armhf", kernel, "softdog"),
+        Guest(f"{prefix}-softdog-user", "armhf", kernel, "softdog-user"),
+        Guest(f"{prefix}-user", "armhf", kernel, "user", known={0: BOOT_IDLE}, modes={1: "user"}),
+        Guest(f"{prefix}-idle", "armhf", kernel, "idle", known={0: BOOT_IDLE, 1: IDLE}, modes={0: "idle", 1: "idle"}),
+        Guest(f"{prefix}-read", "armhf", kernel, "read", end="crash", known={1: READ}, modes={1: "kernel"}),
+    ]
+    if headers:
+        ways.append(Guest(f"{prefix}-spin", "armhf", kernel, "spin", end="crash", known={1: LAB}))
+    return ways
+
+
+def _arm64(prefix, machine, kernel, headers=True, memory=128, extra=""):
+    common = dict(memory=memory, extra=extra)
+    ways = [
+        Guest(f"{prefix}-sysrq", machine, kernel, "sysrq", **common),
+        Guest(f"{prefix}-softdog", machine, kernel, "softdog", **common),
+        Guest(f"{prefix}-softdog-user", machine, kernel, "softdog-user", **common),
+        Guest(f"{prefix}-user", machine, kernel, "user", known={0: BOOT_IDLE}, modes={1: "user"}, **common),
+        Guest(f"{prefix}-idle", machine, kernel, "idle", known={0: BOOT_IDLE, 1: IDLE}, modes={0: "idle", 1: "idle"}, **common),
+        Guest(f"{prefix}-read", machine, kernel, "read", end="crash", known={1: READ}, modes={1: "kernel"}, **common),
+    ]
+    if headers:
+        ways.append(Guest(f"{prefix}-spin", machine, kernel, "spin", end="crash", known={1: LAB}, **common))
+    return ways
+
+
+def _x86(kind):
+    common = dict(kind=kind, memory=256)
+    return [
+        Guest(f"{kind}-sysrq", "amd64", AMD64, "sysrq", end="crashed", **common),
+        Guest(f"{kind}-softdog", "amd64", AMD64, "softdog", end="crashed", **common),
+        Guest(f"{kind}-softdog-user", "amd64", AMD64, "softdog-user", end="crashed", **common),
+        Guest(f"{kind}-user", "amd64", AMD64, "user", known={0: BOOT_IDLE}, modes={1: "user"}, **common),
+        Guest(f"{kind}-idle", "amd64", AMD64, "idle", known={0: BOOT_IDLE, 1: IDLE}, modes={0: "idle", 1: "idle"}, **common),
+        Guest(f"{kind}-spin", "amd64", AMD64, "spin", end="crash", known={1: LAB}, **common),
+    ]
+
+
+GUESTS = {g.name: g for g in (
+    *_arm32("arm32-6.1-lpae", LPAE, headers=True),
+    *_arm32("arm32-6.1-short", ARMMP, headers=True),
+    *_arm32("arm32-5.10", ARMMP_510, headers=False),
+    *_arm64("arm64-6.1", "arm64", ARM64),
+    Guest("arm64-32bit-sysrq", "arm64", LPAE, "sysrq"),
+    Guest("arm64-32bit-softdog", "arm64", LPAE, "softdog"),
+    Guest("arm64-32bit-user", "arm64", LPAE, "user", known={0: BOOT_IDLE}, modes={1: "user"}),
+    *_arm64("arm64-6.1-kaslr", "arm64-max", ARM64),
+    *_arm64("arm64-6.12", "arm64-4.20", ARM64_612, headers=False, memory=192),
+    *_arm64("arm64-6.12-16k", "arm64-4.20", ARM64_16K, headers=False, memory=256),
+    *_x86("pv"),
+    *_x86("pvh"),
+)}

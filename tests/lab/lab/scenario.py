@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What is done to each guest: created, waited for, settled in a state that no longer changes, and looked at by xstack on the way."""
+import json
+import os
+import re
+import struct
+import subprocess
+import time
+from dataclasses import dataclass, field
+
+from . import compare, console, corefile
+from .util import LabError, say
+
+# Seconds until a guest is up, and until it has died once it is up. Emulation on a busy machine is slow, so these are long;
+# patterns on the console end the wait.
+BOOT, DEATH = 300, 120
+DIES = ("sysrq", "softdog", "softdog-user", "softdog-idle")
+PAUSED = 8
+
+
+@dataclass
+class Result:
+    """All that was learnt of one guest."""
+    guest: str
+    verdicts: list = field(default_factory=list)
+    faults: list = field(default_factory=list)     # anything else that xstack did wrong
+    figures: dict = field(default_factory=dict)    # seconds, memory, pages, pause
+    notes: list = field(default_factory=list)
+    skipped: str = ""                              # why the guest could not be looked at; the lab's fault, not xstack's
+
+    @property
+    def right(self):
+        return not self.skipped and not self.faults and all(v.right for v in self.verdicts)
+
+
+def wait_console(dom0, guest, pattern, seconds):
+    dom0.wait(lambda: re.search(pattern, dom0.console(guest)), seconds, f"{pattern!r} on the console of {guest.name}")
+
+
+def contexts(dom0, domid, vcpus=2):
+    """{vCPU: raw context}; a vCPU that was never brought up is absent."""
+    out = dom0.run(f"labctl ctx {domid} {vcpus}", check=True).out
+    return {int(v): bytes.fromhex(raw) for v, raw in re.findall(r"^vcpu (\d+) ([0-9a-f]{100,})$", out, re.M)}
+
+
+def mode(arch, kind, raw):
+    """user or kernel, from a raw context."""
+    if arch == "amd64":
+        flags, = struct.unpack_from("<Q", raw, 512)
+        selector, = struct.unpack_from("<H", raw, 656)
+        return "kernel" if (flags & 4 if kind == "pv" else not selector & 3) else "user"
+    status, = struct.unpack_from("<Q", raw, 264)
+    if arch == "armhf":
+        return "user" if status & 0x1F == 0x10 else "kernel"
+    return "user" if not status & 0x0C else "kernel"
+
+
+def settle(dom0, guest):
+    """Wait until the guest has done what it was made for; returns its domid."""
+    domid = dom0.domid(guest)
+    wait_console(dom0, guest, r"LAB: ready", BOOT)
+    if guest.way in DIES:
+        wait_console(dom0, guest, r"Kernel panic - not syncing", DEATH)
+        if guest.end == "crashed":
+            end = time.monotonic() + DEATH
+            while "c" not in dom0.state(guest):
+                if time.monotonic() > end:
+                    raise LabError(f"{guest.name} does not crash")
+        else:
+            wait_console(dom0, guest, r"end Kernel panic", DEATH)
+    elif guest.way == "spin":
+        wait_console(dom0, guest, r"lab_thread", DEATH)
+        wait_console(dom0, guest, r"LAB: still alive", DEATH)
+    return domid
+
+
+def freeze(dom0, guest, domid):
+    """Stop the guest for good, in the modes that the table asks for."""
+    if guest.end == "crashed":
+        return
+    for _ in range(30):
+        if guest.way not in DIES:
+            time.sleep(1)
+        dom0.run(f"xl pause {guest.name}", check=True)
+        if not guest.modes:
+            break
+        raw = contexts(dom0, domid)
+        wanted = {v: "kernel" if m == "idle" else m for v, m in guest.modes.items()}
+        if all(v in raw and mode(guest.kernel.arch, guest.kind, raw[v]) == m for v, m in wanted.items()):
+            break
+        dom0.run(f"xl unpause {guest.name}", check=True)
+    else:
+        raise LabError(f"{guest.name}: its vCPUs were never all in the modes {guest.modes}")
+    if guest.end == "crash":
+        dom0.run(f"labctl crash {domid}; xl unpause {guest.name}; true", check=True)
+        if "c" not in dom0.state(guest):
+            raise LabError(f"{guest.name}: SHUTDOWN_crash did not crash it")
+
+
+def keep_core(dom0, guest, domid, folder):
+    """NAME.core.zst and NAME.console.log in folder."""
+    out = dom0.share / "out"
+    folder.mkdir(parents=True, exist_ok=True)
+    if guest.kind == "pv":
+        run = dom0.run(f"xl dump-core {guest.name} /r/out/{guest.name}.core", 900, check=True)
+        core = out / f"{guest.name}.core"
+        corefile.compress(core, folder / f"{guest.name}.core.zst")
+        core.unlink()
+        what = f"{run.seconds:.0f} s"
+    else:
+        prefix = out / guest.name
+        run = dom0.run(f"labctl dump {domid} 2 /r/out/{guest.name}", 900, check=True)
+        corefile.assemble(prefix, guest.kernel.arch, dom0.machine.xen, folder / f"{guest.name}.core.zst")
+        for suffix in (".ctx", ".pfn", ".pages"):
+            prefix.with_name(prefix.name + suffix).unlink()
+        what = f"{run.seconds:.0f} s; " + run.out.splitlines()[-1]
+    log = folder / f".{guest.name}.console.log"
+    log.write_text(dom0.console(guest))
+    os.replace(log, folder / f"{guest.name}.console.log")
+    say(f"{guest.name}: core kept ({what})")
+
+
+class Looker:
+    """Runs xstack in dom0 on one guest and remembers what was wrong."""
+
+    def __init__(self, dom0, guest, domid, result, results):
+        self.dom0, self.guest, self.domid, self.result = dom0, guest, domid, result
+        self.folder = results / guest.name
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def paused(self):
+        return bool(int(self.dom0.run(f"labctl state {self.domid}", check=True).out) & PAUSED)
+
+    def timed(self, label, command, out, seconds=300):
+        """Runs a command; its output goes to a file, its time and peak memory to the figures."""
+        run = self.dom0.run(f"labctl time /tmp/time {command} >/r/out/o 2>/r/out/e; s=$?; cat /tmp/time; exit $s", seconds)
+        text = (self.dom0.share / "out/o").read_text(errors="replace")
+        error = (self.dom0.share / "out/e").read_text(errors="replace")
+        (self.folder / out).write_text(text)
+        if error:
+            (self.folder / (out + ".err")).write_text(error)
+        found = re.match(r"(\d+) (\d+) (\d+)", run.out)
+        if found:
+            self.result.figures[label] = {"status": int(found[1]), "seconds": int(found[2]) / 1e6, "kib": int(found[3])}
+        return run.status, text, error
+
+    def report(self, label):
+        """xstack --json, and everything that must be true of it whatever the guest; None when there is none."""
+        before = self.paused()
+        status, text, error = self.timed(label, f"xstack --json {self.guest.name}", f"{label}.json")
+        if self.paused() != before:
+            self.result.faults.append(f"{label}: the domain was {'paused' if before else 'running'} and is not any more")
+        if status not in (0, 1):
+            self.result.faults.append(f"{label}: exit status {status}: {error.strip()[-300:]}")
+        try:
+            report = json.loads(text)
+        except ValueError as why:
+            self.result.faults.append(f"{label}: not JSON: {why}")
+            return None
+        self.result.figures[label].update({k: report.get("capture", {}).get(k) for k in ("pause_us", "pages")})
+        if status == 1:
+            self.result.notes.append(f"{label}: exit status 1: {error.strip()[-300:] or report.get('warnings')}")
+        return report
+
+    def alive(self):
+        """Before the guest is stopped by the lab: it must go on as it was."""
+        report = self.report("live")
+        self.dom0.run(f"xstack {self.guest.name} 2>&1 | head -1")
+        if self.paused():
+            self.result.faults.append("xstack | head -1 left the domain paused")
+            self.dom0.run(f"xl unpause {self.guest.name}")
+        return report
+
+    def interrupt(self, count):
+        longest = int(self.result.figures.get("live", {}).get("seconds", 1) * 1.1e6)
+        for name, number in (("SIGINT", 2), ("SIGTERM", 15)):
+            times = count if number == 2 else max(1, count // 5)
+            run = self.dom0.run(f"labctl interrupt {self.domid} {times} {longest} {number} xstack {self.guest.name}", 60 + 4 * times * (1 + longest // 10**6))
+            self.result.notes.append(f"{name} {times} times: {run.out.strip()}")
+            if run.status:
+                self.result.faults.append(f"{name} {times} times: {run.out.strip()}{run.err.strip()}")
+        if self.paused():
+            self.result.faults.append("the domain is paused after all the signals")
+
+    def stopped(self, truth, host_xstack):
+        """The guest does not change any more: this is the trace that is judged."""
+        report = self.report("stopped")
+        if report is None:
+            return
+        self.result.verdicts = compare.judge(report, self.guest, truth)
+        self.timed("text", f"xstack {self.guest.name}", "trace.txt")
+        status, text, error = self.timed("info", f"xstack info --json {self.guest.name}", "info.json")
+        if status:
+            self.result.faults.append(f"info: exit status {status}: {error.strip()[-300:]}")
+        self.capture(truth, host_xstack)
+
+    def capture(self, truth, host_xstack):
+        name = f"{self.guest.name}.xcap"
+        status, _, error = self.timed("capture", f"xstack capture {self.guest.name} -o /r/out/{name}", "capture.txt")
+        file = self.dom0.share / "out" / name
+        if status or not file.exists():
+            self.result.faults.append(f"capture: exit status {status}: {error.strip()[-300:]}")
+            return
+        self.result.figures["capture"]["bytes"] = file.stat().st_size
+        os.replace(file, self.folder / name)
+        if not host_xstack:
+            return
+        done = subprocess.run([host_xstack, "--json", "--core", self.folder / name], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        (self.folder / "replay.json").write_text(done.stdout)
+        try:
+            replay = compare.judge(json.loads(done.stdout), self.guest, truth)
+        except ValueError:
+            self.result.faults.append(f"replay of the capture: exit status {done.returncode}: {done.stderr.strip()[-300:]}")
+            return
+        for live, again in zip(self.result.verdicts, replay):
+            if live.got != again.got:
+                self.result.faults.append(f"replay of the capture: vCPU {live.vcpu} differs: {len(live.got)} frames live, {len(again.got)} from the capture")
+
+    def xenctx(self):
+        """The peer, in the same run. Its symbols are dom0's, so only where guest and dom0 run the same kernel."""
+        machine = self.dom0.machine
+        if (self.guest.kernel.suite, self.guest.kernel.flavour) != (machine.suite, machine.flavour):
+            return
+        if not (self.dom0.share / "syms").exists():
+            self.dom0.run("echo 0 >/proc/sys/kernel/kptr_restrict; grep -v ']$' /proc/kallsyms >/tmp/syms; touch /r/syms")
+        self.timed("xenctx", f"xenctx -C -a -s /tmp/syms {self.domid}", "xenctx.txt")
+
+
+def play(dom0, guest, results, cores=None, host_xstack=None, signals=0, failed_cores=None):
+    """One guest from creation to destruction. Raises LabError when the guest itself does not do what it should."""
+    result = Result(guest.name)
+    say(f"{guest.name}: creating")
+    dom0.create(guest)
+    try:
+        domid = settle(dom0, guest)
+        truth = console.backtraces(dom0.console(guest))
+        look = Looker(dom0, guest, domid, result, results) if dom0.has_xstack else None
+        if look and guest.end != "crashed":
+            report = look.alive()
+            if report and guest.way in DIES + ("spin",):  # these stacks do not change while the guest runs
+                for verdict in compare.judge(report, guest, truth):
+                    if not verdict.right:
+                        result.faults.append(f"live, vCPU {verdict.vcpu}: missing {verdict.missing}, wrong {verdict.wrong}")
+            if signals:
+                look.interrupt(signals)
+        freeze(dom0, guest, domid)
+        if look:
+            look.stopped(truth, host_xstack)
+            look.xenctx()
+            (look.folder / "console.log").write_text(dom0.console(guest))
+        if failed_cores and not result.right:
+            cores = failed_cores
+        if cores:
+            keep_core(dom0, guest, domid, cores)
+    finally:
+        dom0.destroy(guest)
+    return result

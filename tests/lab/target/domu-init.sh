@@ -1,0 +1,38 @@
+#!/bin/busybox sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# First process of a guest: dies in the way that the command line names (lab=WAY).
+/bin/busybox mkdir -p /sbin /usr/bin /usr/sbin
+/bin/busybox --install -s /bin
+export PATH=/bin:/sbin
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t devtmpfs dev /dev 2>/dev/null
+way=$(sed -n 's/.*lab=\([a-z0-9-]*\).*/\1/p' /proc/cmdline)
+echo "LAB: $(uname -r) way=$way up at $(cut -d' ' -f1 /proc/uptime)"
+for m in $(cat /modules/order); do
+    case $m in softdog.ko) ;; *) insmod "/modules/$m" || echo "LAB: insmod $m failed" ;; esac
+done
+echo 1 >/proc/sys/kernel/sysrq
+cat /proc/modules
+arm_watchdog() { insmod /modules/softdog.ko soft_margin=3 soft_panic=1; }
+echo "LAB: ready"
+case $way in
+sysrq) sleep 2; echo c >/proc/sysrq-trigger ;;
+softdog) # the timer interrupts kernel code
+    arm_watchdog
+    taskset 2 sh -c 'exec 3>/dev/watchdog; echo >&3; exec dd if=/dev/zero of=/dev/null bs=8M' ;;
+softdog-user) # the timer interrupts user code
+    arm_watchdog
+    taskset 2 sh -c 'exec 3>/dev/watchdog; echo >&3; while :; do :; done' ;;
+softdog-idle) # the timer interrupts the idle task
+    arm_watchdog
+    taskset 2 sh -c 'exec 3>/dev/watchdog; echo >&3; sleep 1000' ;;
+spin) # a kernel thread on CPU 1 prints its own backtrace and then never sleeps again
+    insmod /modules/labmod.ko ;;
+read) # for kernels that have no headers here: a system call that never ends
+    taskset 2 dd if=/dev/zero of=/dev/null bs=64M ;;
+user) taskset 2 sh -c 'while :; do :; done' ;;
+idle) ;;
+esac
+echo "LAB: still alive"
+while :; do sleep 1000; done
