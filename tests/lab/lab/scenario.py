@@ -101,8 +101,8 @@ def keep_core(dom0, guest, domid, folder):
     """NAME.core.zst and NAME.console.log in folder."""
     out = dom0.share / "out"
     folder.mkdir(parents=True, exist_ok=True)
-    if guest.kind == "pv":
-        run = dom0.run(f"xl dump-core {guest.name} /r/out/{guest.name}.core", 900, check=True)
+    if guest.kind == "pv":  # not straight into the shared folder: pages of another domain cannot be handed to its file system
+        run = dom0.run(f"set -e; xl dump-core {guest.name} /tmp/core; cp /tmp/core /r/out/{guest.name}.core; rm /tmp/core", 900, check=True)
         core = out / f"{guest.name}.core"
         corefile.compress(core, folder / f"{guest.name}.core.zst")
         core.unlink()
