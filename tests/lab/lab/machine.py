@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """One QEMU with Xen and a dom0 that does what it is told through a shared folder."""
+import fcntl
+import gzip
 import os
 import shutil
 import subprocess
@@ -58,6 +60,12 @@ class Dom0:
         m = self.machine
         root = xen_root(m.suite, m.arch, m.xen, m.flavour)
         version, self.kernel, modules = packages.kernel(root, m.flavour)
+        self.work.parent.mkdir(parents=True, exist_ok=True)
+        self.lock = open(self.work.with_name(self.work.name + ".lock"), "w")
+        try:
+            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise LabError(f"another lab uses {self.work}") from None
         shutil.rmtree(self.work, ignore_errors=True)
         for folder in ("cmd", "console", "out"):
             (self.share / folder).mkdir(parents=True)
@@ -85,7 +93,6 @@ class Dom0:
         self.xen = root / f"boot/xen-{m.xen}-{m.arch}"
         if m.arch == "amd64":
             self.xen = self.work / "xen"
-            import gzip
             self.xen.write_bytes(gzip.decompress((root / f"boot/xen-{m.xen}-amd64.gz").read_bytes()))
 
     @staticmethod
@@ -144,6 +151,7 @@ class Dom0:
             except subprocess.TimeoutExpired:
                 os.killpg(self.process.pid, 9)
                 self.process.wait()
+        self.lock.close()
         return False
 
     def wait(self, done, seconds, what):
