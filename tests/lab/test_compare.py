@@ -64,7 +64,12 @@ ARM64 = """\
 """
 
 X86 = """\
-[   20.7] CPU: 1 PID: 1 Comm: init Not tainted 6.1.0-50-amd64 #1  Debian 6.1.176-1
+[    1.0] CPU: 1 PID: 1 Comm: swapper/0 Not tainted
+[    1.0] Call Trace:
+[    1.0]  dump_stack_lvl+0x44/0x5c
+[    1.0]  earlier_warning+0x1/0x2
+[   20.7] Kernel panic - not syncing: sysrq triggered crash
+[   20.7] CPU: 1 UID: 0 PID: 1 Comm: init Not tainted 6.1.0-50-amd64 #1  Debian 6.1.176-1
 [   20.7] Call Trace:
 [   20.7]  <TASK>
 [   20.7]  dump_stack_lvl+0x44/0x5c
@@ -72,8 +77,14 @@ X86 = """\
 [   20.7]  ? _printk+0x68/0x6f
 [   20.7]  sysrq_handle_crash+0x16/0x20
 [   20.7]  __handle_sysrq.cold+0x44/0x11c
+[   20.7] RIP: e030:clear_user_rep_good+0xe/0x30
+[   20.7] Code: 41 00
 [   20.7] RIP: 0033:0x47b7a0
 [   20.7]  </TASK>
+[   20.8] WARNING: CPU: 1 PID: 1 at kernel/smp.c:912 smp_call_function_many_cond+0x2bf/0x310
+[   20.8] CPU: 1 PID: 1 Comm: init Not tainted 6.1.0-50-amd64 #1  Debian 6.1.176-1
+[   20.8] Call Trace:
+[   20.8]  smp_call_function+0x28/0x40
 [   20.7] Kernel Offset: disabled
 """
 
@@ -106,7 +117,8 @@ class Console(unittest.TestCase):
                                             "__arch_clear_user+0x10/0x70", "vfs_read+0xcc/0x2d0"])
 
     def test_x86(self):
-        self.assertEqual(frames(X86, 1), ["panic+0x118/0x2f4", "sysrq_handle_crash+0x16/0x20", "__handle_sysrq.cold+0x44/0x11c"])
+        self.assertEqual(frames(X86, 1), ["panic+0x118/0x2f4", "sysrq_handle_crash+0x16/0x20", "__handle_sysrq.cold+0x44/0x11c",
+                                          "clear_user_rep_good+0xe/0x30"])
 
 
 class Judge(unittest.TestCase):

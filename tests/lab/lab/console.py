@@ -23,19 +23,22 @@ class Backtrace:
 
 PLACE = r"(?P<symbol>[\w.$]+)\+(?P<offset>0x[0-9a-f]+)/(?P<size>0x[0-9a-f]+)(?: \[(?P<module>[\w-]+)[^]]*\])?"
 STAMP = re.compile(r"^\s*\[\s*\d+\.\d+\]\s?")
-CPU = re.compile(r"^CPU: (\d+) PID: \d+")
+CPU = re.compile(r"^CPU: (\d+) (?:UID: \d+ )?PID: \d+")
 FORMS = (
     re.compile(r"^\s*[\w.$]+(?: \[[\w-]+\])? from " + PLACE + r"$"),                       # arm32, EHABI
     re.compile(r"^\[<[0-9a-f]+>\] \([^)]*\) from \[<[0-9a-f]+>\] \(" + PLACE + r"\)$"),    # arm32, frame pointers
     re.compile(r"^\s+" + PLACE + r"$"),                                                    # arm64, x86
-    re.compile(r"^\s*RIP: 0010:" + PLACE + r"$"),                                          # x86, interrupted
+    re.compile(r"^\s*RIP: (?:0010|e030):" + PLACE + r"$"),                                 # x86, interrupted (the second is PV)
 )
 # Printers of the backtrace: no longer on the stack when somebody else looks.
 PRINTERS = {"unwind_backtrace", "dump_backtrace", "show_stack", "dump_stack_lvl", "dump_stack", "show_regs", "__dump_stack", "dump_backtrace.part.0"}
 
 
 def backtraces(text):
-    """{CPU: its last backtrace, from the frame that called the printers on}."""
+    """{CPU: its first backtrace from the panic on, or of all when there was none; from the frame that called the printers on}.
+
+    The first: panic itself may provoke warnings, with backtraces of their own."""
+    text = text[max(0, text.find("Kernel panic - not syncing")):]
     found, block, begun = {}, None, False
     for line in text.splitlines():
         line = STAMP.sub("", line.rstrip())
@@ -50,7 +53,7 @@ def backtraces(text):
             continue
         if re.match(r"\s*Call [Tt]race:", line) or "unwind_backtrace from" in line or "(dump_backtrace) from" in line:
             begun = True
-            found[block.cpu] = block
+            found.setdefault(block.cpu, block)
         if not begun:
             continue
         for form in FORMS:
