@@ -38,7 +38,8 @@ def backtraces(text):
     """{CPU: its first backtrace from the panic on, or of all when there was none; from the frame that called the printers on}.
 
     The first: panic itself may provoke warnings, with backtraces of their own."""
-    text = text[max(0, text.find("Kernel panic - not syncing")):]
+    panic = re.search(r"(?<!end )Kernel panic - not syncing", text)
+    text = text[panic.start() if panic else 0:]
     found, block, begun = {}, None, False
     for line in text.splitlines():
         line = STAMP.sub("", line.rstrip())
