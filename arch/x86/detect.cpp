@@ -1,12 +1,86 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "arch/x86/detect.h"
 
+#include <optional>
+#include <string>
+
+#include "arch/x86/context.h"
+#include "arch/x86/registers.h"
+
 namespace xstack {
+namespace {
+
+using namespace x86;
+
+constexpr std::uint64_t kCr0Paging = 1ULL << 31;
+constexpr std::uint64_t kCr4Pae = 1U << 5;
+
+/// What one HVM vCPU proves about its kernel's width; nothing when it proves nothing (not started, real mode).
+std::optional<ArchGuess> width_of_hvm(const Context& context, const std::optional<HvmRecord>& record) {
+  const auto& cr = context.ctrlreg;
+  if (record && record->long_mode()) {
+    return ArchGuess{ArchId::x86_64, "EFER.LMA is set"};
+  }
+  if (context.rip >> 32 != 0 || context.general[kRsp] >> 32 != 0) {
+    return ArchGuess{ArchId::x86_64, "a vCPU's rip or rsp is above 4 GiB"};
+  }
+  if (context.gs_base_kernel >> 32 != 0) {
+    return ArchGuess{ArchId::x86_64, "the kernel's gs base is above 4 GiB"};
+  }
+  if ((cr[0] & kCr0Paging) == 0) {
+    return std::nullopt;
+  }
+  if (record) {
+    return ArchGuess{ArchId::x86_32, "paging is on and EFER.LMA is clear"};
+  }
+  if ((cr[4] & kCr4Pae) == 0) {
+    return ArchGuess{ArchId::x86_32, "paging is on without CR4.PAE"};
+  }
+  if (context.rip >= 0x8000'0000 && (context.cs & 3) == 0) {
+    return ArchGuess{ArchId::x86_32, "ring 0 runs in the upper half of 4 GiB"};
+  }
+  return std::nullopt;
+}
+
+}  // namespace
 
 Result<ArchGuess> detect_x86(const GuestIdentity& guest, std::span<const VcpuContext> vcpus) {
-  (void)guest;
-  (void)vcpus;
-  return fail(Errc::unsupported, "not built yet");
+  std::optional<Error> problem;
+  std::optional<ArchGuess> narrow;
+  bool any = false;
+  for (const VcpuContext& vcpu : vcpus) {
+    if (vcpu.context.empty()) {
+      continue;
+    }
+    const auto context = parse_context(guest.type, vcpu.context);
+    if (!context) {
+      problem = context.error();
+      continue;
+    }
+    any = true;
+    if (context->compat) {
+      return ArchGuess{ArchId::x86_32, "the vCPU context has the layout of a 32-bit PV guest"};
+    }
+    if (guest.type == GuestType::pv) {
+      return ArchGuess{ArchId::x86_64, "the vCPU context has the layout of a 64-bit PV guest"};
+    }
+    if (auto width = width_of_hvm(*context, parse_hvm_record(vcpu.hvm_record))) {
+      if (width->id == ArchId::x86_64) {
+        return *width;
+      }
+      narrow = std::move(width);
+    }
+  }
+  if (narrow) {
+    return *narrow;
+  }
+  if (any) {
+    return ArchGuess{ArchId::x86_64, "a guess: no vCPU shows how wide the kernel is"};
+  }
+  if (problem) {
+    return tl::unexpected(*problem);
+  }
+  return fail(Errc::not_found, "no vCPU has registers");
 }
 
 }  // namespace xstack
