@@ -18,7 +18,7 @@ def main():
     with open(sys.argv[1], encoding="utf-8") as file:
         schema = json.load(file)
     Draft202012Validator.check_schema(schema)
-    printed = subprocess.run(sys.argv[2:], stdout=subprocess.PIPE, check=True).stdout
+    printed = subprocess.run(sys.argv[2:], stdout=subprocess.PIPE, check=False).stdout
     errors = list(Draft202012Validator(schema).iter_errors(json.loads(printed)))
     for error in errors:
         print("/".join(map(str, error.absolute_path)), error.message)
