@@ -124,6 +124,19 @@ Result<ElfFile> parse_elf(Bytes file) {
   return elf;
 }
 
+std::vector<ElfNote> segment_notes(const ElfFile& elf) {
+  constexpr int kSegments = 4;
+  std::vector<ElfNote> notes;
+  int seen = 0;
+  for (const auto& segment : elf.segments) {
+    if (segment.type == PT_NOTE && seen++ < kSegments) {
+      const auto some = parse_notes(segment.bytes);
+      notes.insert(notes.end(), some.begin(), some.end());
+    }
+  }
+  return notes;
+}
+
 std::vector<ElfNote> parse_notes(Bytes bytes) {
   const auto padded = [](std::uint64_t n) { return (n + 3) & ~std::uint64_t{3}; };
   std::vector<ElfNote> notes;

@@ -50,6 +50,10 @@ struct ElfFile {
 /// bad_format, truncated (not even the headers are there), unsupported (32-bit or big-endian).
 [[nodiscard]] Result<ElfFile> parse_elf(std::span<const std::byte> file);
 
+/// The notes of the file's first few PT_NOTE segments: a core has one or two, and headers that name the same bytes
+/// thousands of times are no reason to read them so often.
+[[nodiscard]] std::vector<ElfNote> segment_notes(const ElfFile& elf);
+
 /// The notes in a PT_NOTE segment or SHT_NOTE section, up to the first that is not whole.
 [[nodiscard]] std::vector<ElfNote> parse_notes(std::span<const std::byte> bytes);
 

@@ -5,6 +5,7 @@
 
 #include <cstring>
 
+#include "guest/dump/capture_reader.h"
 #include "guest/dump/dump_core.h"
 #include "guest/dump/elf_file.h"
 #include "guest/dump/file_guest.h"
@@ -28,6 +29,9 @@ Result<FileGuestParts> read_any(std::shared_ptr<const InputFile> file) {
   }
   if (is_dump_core(*elf)) {
     return read_dump_core(std::move(file), *elf);
+  }
+  if (is_capture(*elf)) {
+    return read_capture(std::move(file), *elf);
   }
   if (const auto kind = recognise_foreign_elf(*elf)) {
     return fail(Errc::unsupported, "this is " + *kind + "; xstack does not read it");

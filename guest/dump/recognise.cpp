@@ -51,25 +51,20 @@ std::optional<std::string> recognise_foreign(std::span<const std::byte> start) {
 
 std::optional<std::string> recognise_foreign_elf(const ElfFile& elf) {
   bool core = false;
-  for (const auto& segment : elf.segments) {
-    if (segment.type != PT_NOTE) {
-      continue;
+  for (const auto& note : segment_notes(elf)) {
+    if (note.vendor == "VMCOREINFO" || note.vendor == "VMCOREINFO_XEN") {
+      return "an ELF vmcore (kdump)";
     }
-    for (const auto& note : parse_notes(segment.bytes)) {
-      if (note.vendor == "VMCOREINFO" || note.vendor == "VMCOREINFO_XEN") {
-        return "an ELF vmcore (kdump)";
-      }
-      if (note.vendor == "QEMU") {
-        return "an ELF core of QEMU (dump-guest-memory)";
-      }
-      if (note.vendor == "VBCPU" || note.vendor == "VBCORE") {
-        return "an ELF core of VirtualBox";
-      }
-      if (note.vendor == "Xen") {
-        return "an ELF core of the Xen hypervisor (kdump)";
-      }
-      core = core || note.vendor == "CORE";
+    if (note.vendor == "QEMU") {
+      return "an ELF core of QEMU (dump-guest-memory)";
     }
+    if (note.vendor == "VBCPU" || note.vendor == "VBCORE") {
+      return "an ELF core of VirtualBox";
+    }
+    if (note.vendor == "Xen") {
+      return "an ELF core of the Xen hypervisor (kdump)";
+    }
+    core = core || note.vendor == "CORE";
   }
   if (core) {
     return "the core of a process, or an ELF vmcore";

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "guest/dump/capture_writer.h"
+
+#include <elf.h>
+#include <fmt/format.h>
+
+#include <cstring>
+#include <limits>
+#include <vector>
+
+#include "guest/dump/capture_format.h"
+#include "guest/dump/capture_identity.h"
+#include "guest/dump/output_file.h"
+
+namespace xstack {
+namespace {
+
+using Buffer = std::vector<std::byte>;
+
+void append(Buffer& out, const void* data, std::size_t size) {
+  const auto* bytes = static_cast<const std::byte*>(data);
+  out.insert(out.end(), bytes, bytes + size);
+}
+
+void pad(Buffer& out, std::size_t alignment) {
+  out.resize((out.size() + alignment - 1) / alignment * alignment);
+}
+
+void append_note(Buffer& out, std::uint32_t type, const Buffer& data) {
+  Elf64_Nhdr header{};
+  header.n_namesz = sizeof capture::kVendor;
+  header.n_descsz = static_cast<Elf64_Word>(data.size());
+  header.n_type = type;
+  append(out, &header, sizeof header);
+  append(out, capture::kVendor, sizeof capture::kVendor);
+  pad(out, 4);
+  append(out, data.data(), data.size());
+  pad(out, 4);
+}
+
+std::uint32_t presence_number(VcpuPresence presence) {
+  switch (presence) {
+    case VcpuPresence::online:
+      return capture::kOnline;
+    case VcpuPresence::offline:
+      return capture::kOffline;
+    case VcpuPresence::never_up:
+      return capture::kNeverUp;
+    case VcpuPresence::unavailable:
+      break;
+  }
+  return capture::kUnavailable;
+}
+
+Buffer vcpu_note(const VcpuContext& vcpu) {
+  capture::VcpuHeader header{};
+  header.id = vcpu.id;
+  header.presence = presence_number(vcpu.presence);
+  header.context_size = static_cast<std::uint32_t>(vcpu.context.size());
+  header.hvm_size = static_cast<std::uint32_t>(vcpu.hvm_record.size());
+  header.why_size = static_cast<std::uint32_t>(vcpu.why.size());
+  Buffer out;
+  append(out, &header, sizeof header);
+  append(out, vcpu.context.data(), vcpu.context.size());
+  append(out, vcpu.hvm_record.data(), vcpu.hvm_record.size());
+  append(out, vcpu.why.data(), vcpu.why.size());
+  return out;
+}
+
+Buffer make_notes(const GuestIdentity& identity, std::span<const VcpuContext> vcpus,
+                  const std::map<std::string, std::string>& facts) {
+  Buffer notes;
+  Buffer one;
+  append(one, &capture::kMajor, sizeof capture::kMajor);
+  append(one, &capture::kMinor, sizeof capture::kMinor);
+  append_note(notes, capture::kNoteFormat, one);
+  const std::string text = identity_to_json(identity);
+  one.clear();
+  append(one, text.data(), text.size());
+  append_note(notes, capture::kNoteIdentity, one);
+  for (const auto& vcpu : vcpus) {
+    append_note(notes, capture::kNoteVcpu, vcpu_note(vcpu));
+  }
+  for (const auto& [key, value] : facts) {
+    const auto size = static_cast<std::uint32_t>(key.size());
+    one.clear();
+    append(one, &size, sizeof size);
+    append(one, key.data(), key.size());
+    append(one, value.data(), value.size());
+    append_note(notes, capture::kNoteFact, one);
+  }
+  return notes;
+}
+
+struct Run {
+  GuestPhys first;
+  std::uint64_t count;
+};
+
+std::vector<Run> runs_of(std::span<const PageCache::Kept> pages) {
+  std::vector<Run> runs;
+  for (const auto& page : pages) {
+    if (!runs.empty() && runs.back().first + runs.back().count * kXenPageSize == page.at) {
+      ++runs.back().count;
+    } else {
+      runs.push_back({page.at, 1});
+    }
+  }
+  return runs;
+}
+
+Elf64_Ehdr core_header(std::size_t segments) {
+  Elf64_Ehdr header{};
+  std::memcpy(header.e_ident, ELFMAG, SELFMAG);
+  header.e_ident[EI_CLASS] = ELFCLASS64;
+  header.e_ident[EI_DATA] = ELFDATA2LSB;
+  header.e_ident[EI_VERSION] = EV_CURRENT;
+  header.e_type = ET_CORE;
+  header.e_machine = EM_NONE;  // the notes say what the guest is
+  header.e_version = EV_CURRENT;
+  header.e_phoff = sizeof header;
+  header.e_ehsize = sizeof header;
+  header.e_phentsize = sizeof(Elf64_Phdr);
+  header.e_phnum = static_cast<Elf64_Half>(segments);
+  return header;
+}
+
+}  // namespace
+
+Result<void> write_capture_file(const std::string& path, const GuestIdentity& identity,
+                                std::span<const VcpuContext> vcpus, std::span<const PageCache::Kept> pages,
+                                const std::map<std::string, std::string>& facts) {
+  const auto runs = runs_of(pages);
+  if (runs.size() + 1 >= PN_XNUM) {
+    return fail(Errc::too_large, fmt::format("{}: {} separate pieces of memory are too many", path, runs.size()));
+  }
+  for (const auto& [key, value] : facts) {
+    if (key.size() + value.size() > std::numeric_limits<std::uint32_t>::max() / 2) {
+      return fail(Errc::too_large, fmt::format("{}: a fact of {} bytes is too long", path, value.size()));
+    }
+  }
+  const Buffer notes = make_notes(identity, vcpus, facts);
+
+  Buffer head;
+  const Elf64_Ehdr header = core_header(runs.size() + 1);
+  append(head, &header, sizeof header);
+  const std::uint64_t notes_at = sizeof header + (runs.size() + 1) * sizeof(Elf64_Phdr);
+  std::uint64_t at = (notes_at + notes.size() + kXenPageSize - 1) / kXenPageSize * kXenPageSize;
+  Elf64_Phdr note{};
+  note.p_type = PT_NOTE;
+  note.p_offset = notes_at;
+  note.p_filesz = notes.size();
+  note.p_align = 4;
+  append(head, &note, sizeof note);
+  for (const auto& run : runs) {
+    Elf64_Phdr load{};
+    load.p_type = PT_LOAD;
+    load.p_flags = PF_R;
+    load.p_offset = at;
+    load.p_paddr = run.first.value;
+    load.p_filesz = run.count * kXenPageSize;
+    load.p_memsz = load.p_filesz;
+    load.p_align = kXenPageSize;
+    append(head, &load, sizeof load);
+    at += load.p_filesz;
+  }
+  append(head, notes.data(), notes.size());
+  pad(head, kXenPageSize);
+
+  auto out = OutputFile::create(path);
+  if (!out) {
+    return tl::unexpected(out.error());
+  }
+  if (auto ok = out->append(head); !ok) {
+    return ok;
+  }
+  for (const auto& page : pages) {
+    if (auto ok = out->append(page.bytes); !ok) {
+      return ok;
+    }
+  }
+  return out->commit();
+}
+
+Result<void> write_capture_file(const std::string& path, const GuestIdentity& identity,
+                                std::span<const VcpuContext> vcpus, const PageCache& pages,
+                                const std::map<std::string, std::string>& facts) {
+  const auto kept = pages.pages();
+  return write_capture_file(path, identity, vcpus, kept, facts);
+}
+
+}  // namespace xstack
