@@ -78,6 +78,10 @@ struct ArchOps {
   /// May look at anything in `context`; must end in bounded time whatever guest memory holds.
   tl::expected<Frame, TraceEnd> (*step)(StepContext& context, const Frame& callee, unsigned depth) = nullptr;
 
+  /// Sets Frame::stack of frames that are not on their task's stack. Called once, when the walk is over: what stack the
+  /// innermost frames are on shows only where the trace leaves it. May be absent.
+  void (*mark_stacks)(StepContext& context, std::span<Frame> frames) = nullptr;
+
   /// Task stacks of Linux on this architecture are this large at least, and aligned to it (8 KiB arm32, 16 KiB others).
   std::uint64_t stack_size = 16384;
 };

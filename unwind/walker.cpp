@@ -9,7 +9,9 @@
 
 namespace xstack {
 
-Walk walk_stack(StepContext& context, unsigned max_frames) {
+namespace {
+
+Walk follow(StepContext& context, unsigned max_frames) {
   Walk walk;
   walk.frames.push_back(context.cpu.arch->first_frame(context.cpu));
   // A chain may move between stacks in either direction, so addresses need not rise; but the same place with the same
@@ -32,6 +34,16 @@ Walk walk_stack(StepContext& context, unsigned max_frames) {
     walk.frames.push_back(std::move(*caller));
   }
   walk.end = {EndReason::too_many_frames, fmt::format("more than {} frames", max_frames), {}};
+  return walk;
+}
+
+}  // namespace
+
+Walk walk_stack(StepContext& context, unsigned max_frames) {
+  Walk walk = follow(context, max_frames);
+  if (context.cpu.arch->mark_stacks != nullptr) {
+    context.cpu.arch->mark_stacks(context, walk.frames);
+  }
   return walk;
 }
 
