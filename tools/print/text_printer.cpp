@@ -57,7 +57,7 @@ std::string vcpu_title(const VcpuReport& vcpu) {
     add(escape(*vcpu.absent_why));
   }
   if (vcpu.cpu) {
-    add(escape(vcpu.cpu->mode) + " mode");
+    add("mode " + escape(vcpu.cpu->mode));
     if (!vcpu.cpu->mmu_on) {
       add("MMU off");
     }

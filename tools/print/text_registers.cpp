@@ -21,10 +21,18 @@ using Row = std::vector<std::string_view>;
 std::span<const Row> usual_rows(ArchId arch) {
   static const std::array kArm32 = {Row{"pc", "lr", "sp", "cpsr"}, Row{"r0", "r1", "r2", "r3"},
                                     Row{"r4", "r5", "r6", "r7"}, Row{"r8", "r9", "r10", "r11", "r12"}};
-  static const std::array kArm64 = {
-      Row{"pc", "sp", "pstate", "cpsr"}, Row{"x0", "x1", "x2"},    Row{"x3", "x4", "x5"},    Row{"x6", "x7", "x8"},
-      Row{"x9", "x10", "x11"},           Row{"x12", "x13", "x14"}, Row{"x15", "x16", "x17"}, Row{"x18", "x19", "x20"},
-      Row{"x21", "x22", "x23"},          Row{"x24", "x25", "x26"}, Row{"x27", "x28", "x29"}, Row{"x30", "lr"}};
+  static const std::array kArm64 = {Row{"pc", "sp", "pstate", "cpsr"},
+                                    Row{"x0", "x1", "x2"},
+                                    Row{"x3", "x4", "x5"},
+                                    Row{"x6", "x7", "x8"},
+                                    Row{"x9", "x10", "x11"},
+                                    Row{"x12", "x13", "x14"},
+                                    Row{"x15", "x16", "x17"},
+                                    Row{"x18", "x19", "x20"},
+                                    Row{"x21", "x22", "x23"},
+                                    Row{"x24", "x25", "x26"},
+                                    Row{"x27", "x28", "x29"},
+                                    Row{"x30", "lr", "spsr_el1"}};
   static const std::array kX86_32 = {Row{"eip", "esp", "eflags"}, Row{"eax", "ebx", "ecx", "edx"},
                                      Row{"esi", "edi", "ebp"}, Row{"cs", "ss", "ds", "es", "fs", "gs"}};
   static const std::array kX86_64 = {Row{"rip", "rsp", "rflags"},
@@ -110,7 +118,7 @@ std::string banks(const CpuState& cpu, bool in_full, const Style& style) {
     std::string line = fmt::format("  {}{:>{}}:", current ? '*' : ' ', bank, width);
     for (std::size_t i = 0; i < table.size(); ++i) {
       if (table[i].bank != nullptr && bank == table[i].bank && (in_full || is_chief(table[i].name))) {
-        line += fmt::format(" {:>4} {}", without_bank(table[i].name), value_text(cpu, i));
+        line += fmt::format("  {} {}", without_bank(table[i].name), value_text(cpu, i));
       }
     }
     if (current) {

@@ -24,12 +24,12 @@ TEST(TextPrinter, AWholeReport) {
             "domU (domid 3): crashed (shutdown reason: crash), arm32, Xen 4.17.5\n"
             "Linux 6.1.0-50-armmp-lpae, KASLR offset 0x0, symbols: kallsyms, System.map:/boot/map, 12 modules\n"
             "\n"
-            "vCPU 0: SVC mode, task 1 (init)\n"
+            "vCPU 0: mode SVC, task 1 (init)\n"
             "   pc: c03a1b2c lr: 00001003 sp: f0819e58 cpsr: 00001005\n"
             "   r0: 00001000 r1: 00001001\n"
-            "   USR:   sp 00001006\n"
-            "  *SVC:   sp 00001007 spsr 00001008  (current)\n"
-            "   FIQ:   lr unknown\n"
+            "   USR:  sp 00001006\n"
+            "  *SVC:  sp 00001007  spsr 00001008  (current)\n"
+            "   FIQ:  lr unknown\n"
             "  Stack from f0819e58:\n"
             "    64636261 64636262 64636263 64636264 64636265 64636266 64636267 64636268\n"
             "  Call trace:\n"
@@ -49,7 +49,7 @@ TEST(TextPrinter, AllRegistersAddBanksInFullAndSystemOnes) {
   View view;
   view.all_registers = true;
   const std::string all = print(test::sample_report(), view);
-  EXPECT_THAT(all, HasSubstr("FIQ:   lr unknown    r8 00000088\n"));
+  EXPECT_THAT(all, HasSubstr("FIQ:  lr unknown   r8 00000088\n"));
   EXPECT_THAT(all, HasSubstr("   ttbr1: 0000000040207000\n"));
   EXPECT_THAT(print(test::sample_report()), Not(HasSubstr("ttbr1")));
 }
@@ -146,7 +146,7 @@ TEST(TextPrinter, Info) {
   const std::string out = print(test::sample_report(), view);
   EXPECT_THAT(out, HasSubstr("kaslr offset  0x0\nkernel start  0xc0000000\n"));
   EXPECT_THAT(out, HasSubstr("architecture  arm32 (the processor mode is SVC)\n"));
-  EXPECT_THAT(out, HasSubstr("modules       12\nvCPU 0: SVC mode, task 1 (init)\n"));
+  EXPECT_THAT(out, HasSubstr("modules       12\nvCPU 0: mode SVC, task 1 (init)\n"));
 }
 
 TEST(TextPrinter, HostileTextIsEscaped) {
