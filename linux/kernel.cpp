@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "linux/kernel.h"
 
+#include "linux/linux_kernel.h"
+
 namespace xstack {
 
 Result<std::unique_ptr<Kernel>> Kernel::look_round(const KernelInputs& inputs) {
-  (void)inputs;
-  return fail(Errc::unsupported, "not built yet");
+  auto kernel = std::make_unique<LinuxKernel>(inputs);
+  kernel->search(inputs);
+  return kernel;
 }
 
 }  // namespace xstack

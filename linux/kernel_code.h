@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "arch/code.h"
+#include "symbols/symbol_source.h"
+
+namespace xstack {
+
+class ModuleSymbols;
+
+/// A half-open range of run-time addresses.
+struct CodeRange {
+  GuestVirt begin;
+  GuestVirt end;
+  [[nodiscard]] bool holds(GuestVirt address) const { return address >= begin && address < end; }
+};
+
+/// CodeInfo over all that is known: files that the user gave first, then kallsyms, then the modules' own tables.
+class KernelCode final : public CodeInfo {
+ public:
+  [[nodiscard]] std::optional<CodeSymbol> function_at(GuestVirt address) override;
+  [[nodiscard]] std::optional<bool> is_code(GuestVirt address) override;
+  [[nodiscard]] std::optional<GuestVirt> address_of(std::string_view name) override;
+
+  std::vector<std::unique_ptr<SymbolSource>> sources;  ///< in the order in which they are asked
+  std::vector<CodeRange> text;                         ///< the kernel's; empty: not known
+  ModuleSymbols* modules = nullptr;                    ///< may be null
+};
+
+}  // namespace xstack

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "arch/unwind_tables.h"
+#include "base/address.h"
+#include "linux/kallsyms_tables.h"
+#include "linux/kernel_code.h"
+#include "linux/module_symbols.h"
+
+namespace xstack {
+
+/// What a look round in a kernel found: all that a replay needs to do without searching. Plain data.
+struct KernelFindings {
+  using Names = std::map<std::string, std::optional<std::uint64_t>, std::less<>>;
+
+  std::optional<KallsymsTables> kallsyms;
+  std::vector<std::uint64_t> samples;  ///< Kallsyms::samples()
+  Names names;                         ///< Kallsyms::asked()
+  std::vector<CodeRange> text;         ///< the kernel's code
+  std::optional<std::string> release;
+  std::optional<std::string> banner;
+  std::optional<std::string> build_id;
+  std::optional<std::uint64_t> kaslr_offset;
+  bool kaslr_derived = false;            ///< from where the image lies, not from the kernel's own word
+  std::optional<GuestPhys> kernel_root;  ///< the kernel's own page tables, when they had to be found
+  std::vector<FoundModule> modules;
+  UnwindTables unwind;
+  std::vector<std::string> warnings;
+};
+
+}  // namespace xstack

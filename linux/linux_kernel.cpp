@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "linux/linux_kernel.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "linux/arm32_unwind_tables.h"
+#include "linux/kaslr.h"
+#include "linux/kernel_image.h"
+#include "linux/mapped_scan.h"
+#include "linux/module_list.h"
+#include "linux/text_anchors.h"
+#include "linux/vmcoreinfo.h"
+#include "linux/x86_orc_tables.h"
+
+namespace xstack {
+
+LinuxKernel::LinuxKernel(const KernelInputs& inputs)
+    : arch_(inputs.arch),
+      memory_(inputs.memory, inputs.guest.memory()),
+      search_(inputs.search, inputs.guest.memory()) {}
+
+void LinuxKernel::use_root(const KernelInputs& inputs, GuestPhys root) {
+  if (inputs.cpus.empty() || inputs.arch.translation_with_root == nullptr) {
+    return;
+  }
+  if (auto translation = inputs.arch.translation_with_root(inputs.cpus.front(), root)) {
+    found_.kernel_root = root;
+    memory_.add(translation);
+    search_.add(translation);
+    translations_.push_back(std::move(translation));
+  }
+}
+
+void LinuxKernel::use_kallsyms() {
+  if (!found_.kallsyms) {
+    return;
+  }
+  auto source = std::make_unique<Kallsyms>(memory_, search_, *found_.kallsyms, found_.samples, found_.names);
+  kallsyms_ = source.get();
+  code_.sources.push_back(std::move(source));
+}
+
+void LinuxKernel::find_kallsyms(const KernelInputs& inputs) {
+  PageProbe probe(inputs.guest.memory(), inputs.cpus, translations_);
+  const auto anchors = find_text_anchors(inputs.guest, arch_, inputs.cpus, search_, probe);
+  FoundImage image = search_image(probe, search_, anchors, arch_.word_size);
+  found_.kallsyms = image.kallsyms;
+  found_.banner = std::move(image.banner);
+}
+
+void LinuxKernel::search(const KernelInputs& inputs) {
+  find_kallsyms(inputs);
+  use_kallsyms();
+  if (kallsyms_ == nullptr) {
+    warn("no kallsyms tables were found in the guest's memory");
+  }
+  if (kallsyms_ != nullptr) {
+    find_text();
+  }
+  find_identity(inputs);
+  find_modules(inputs);
+  use_modules();
+  read_symbol_files(inputs);
+  finish(inputs);
+  find_unwind_tables();
+}
+
+void LinuxKernel::find_text() {
+  const auto add = [&](std::string_view begin, std::string_view end) {
+    const auto from = kallsyms_->address_of(begin);
+    const auto to = kallsyms_->address_of(end);
+    if (from && to && *from < *to) {
+      found_.text.push_back({*from, *to});
+    }
+  };
+  add("_stext", "_etext");
+  add("_sinittext", "_einittext");
+  if (!found_.text.empty()) {
+    return;
+  }
+  if (const auto range = kallsyms_->range()) {
+    found_.text.push_back({range->first, range->second});
+    warn("kallsyms has no _stext and _etext: all that it covers is taken for code");
+  }
+}
+
+void LinuxKernel::find_identity(const KernelInputs& inputs) {
+  std::optional<Vmcoreinfo> info;
+  if (kallsyms_ != nullptr) {
+    if (const auto data = kallsyms_->address_of("vmcoreinfo_data")) {
+      if (const auto page = search_.read_word(*data, arch_.word_size); page && *page != 0) {
+        info = read_vmcoreinfo(search_, GuestVirt(*page));
+      }
+    }
+    if (const auto banner = kallsyms_->address_of("linux_banner"); banner && !found_.banner) {
+      std::vector<std::byte> text(512);
+      read_tolerant(search_, *banner, text);
+      found_.banner = find_banner(text);
+    }
+  }
+  if (!info && inputs.guest.identity().source != "live") {
+    info = find_vmcoreinfo(inputs.guest);
+  }
+  if (info) {
+    found_.release = info->release();
+    found_.build_id = info->build_id();
+    found_.kaslr_offset = info->kernel_offset();
+  }
+  if (!found_.release && found_.banner) {
+    found_.release = release_of_banner(*found_.banner);
+  }
+  if (!found_.kaslr_offset && kallsyms_ != nullptr) {
+    const auto text = kallsyms_->address_of("_text");
+    const auto stext = kallsyms_->address_of("_stext");
+    found_.kaslr_offset = text || stext ? derive_kaslr_offset(arch_.id, text ? *text : *stext) : std::nullopt;
+    if (found_.kaslr_offset && arch_.id != ArchId::arm32) {
+      warn("the KASLR offset is derived from where the kernel lies: no VMCOREINFO was found");
+    }
+  }
+}
+
+void LinuxKernel::find_modules(const KernelInputs& inputs) {
+  if (kallsyms_ == nullptr) {
+    return;
+  }
+  auto head = kallsyms_->address_of("modules");
+  const auto range = kallsyms_->range();
+  if (!head && range) {
+    PageProbe probe(inputs.guest.memory(), inputs.cpus, translations_);
+    const GuestVirt tables = found_.kallsyms->token_index;
+    head = find_module_head(probe, search_, {arch_, range->first, std::max(tables, found_.text.front().end)});
+  }
+  if (!head) {
+    return;
+  }
+  ModuleListing listing = read_module_list(search_, *head, arch_.word_size);
+  found_.modules = std::move(listing.modules);
+  if (listing.problem) {
+    warn(std::move(*listing.problem));
+  }
+}
+
+void LinuxKernel::use_modules() {
+  for (const FoundModule& found : found_.modules) {
+    modules_.push_back(found.module);
+  }
+  module_symbols_ =
+      std::make_unique<ModuleSymbols>(memory_, found_.modules, arch_.word_size, arch_.id == ArchId::arm32);
+  code_.modules = module_symbols_.get();
+}
+
+void LinuxKernel::read_symbol_files(const KernelInputs& inputs) {
+  for (const std::string& file : inputs.symbol_files) {
+    warn(fmt::format("{}: this build does not read symbol files", file));
+  }
+}
+
+void LinuxKernel::find_unwind_tables() {
+  const auto range = kallsyms_ != nullptr ? kallsyms_->range() : std::nullopt;
+  if (!range) {
+    return;
+  }
+  const GuestVirt end = std::max({range->second, found_.kallsyms->token_index, found_.kallsyms->addresses});
+  UnwindTables& unwind = found_.unwind;
+  if (arch_.id == ArchId::arm32) {
+    unwind.ehabi = find_kernel_ehabi(search_, range->first, end, code_);
+    if (unwind.ehabi.empty()) {
+      return;  // a kernel with frame pointers has modules with frame pointers
+    }
+    for (const KernelModule& module : modules_) {
+      auto tables = find_module_ehabi(search_, module);
+      std::move(tables.begin(), tables.end(), std::back_inserter(unwind.ehabi));
+    }
+  } else if (arch_.id == ArchId::x86_64) {
+    FoundOrc orc = find_kernel_orc(search_, range->first, end, code_);
+    unwind.orc = std::move(orc.tables);
+    unwind.orc_layout = orc.layout;
+    if (!orc.why_not.empty()) {
+      warn(std::move(orc.why_not));
+    }
+    if (unwind.orc.empty()) {
+      return;
+    }
+    for (const KernelModule& module : modules_) {
+      if (auto table = find_module_orc(search_, module, range->first)) {
+        unwind.orc.push_back(std::move(*table));
+      }
+    }
+  }
+}
+
+void LinuxKernel::finish(const KernelInputs& inputs) {
+  code_.text = found_.text;
+  for (const auto& source : code_.sources) {
+    sources_.push_back(source->describe());
+  }
+  kernel_start_ = inputs.kernel_start ? std::optional(GuestVirt(*inputs.kernel_start)) : std::nullopt;
+  if (!kernel_start_ && !found_.text.empty()) {
+    kernel_start_ = found_.text.front().begin;
+  }
+}
+
+void LinuxKernel::replay(const KernelInputs& inputs, KernelFindings findings) {
+  (void)inputs;
+  found_ = std::move(findings);
+}
+
+std::map<std::string, std::string> LinuxKernel::facts() const {
+  return {};
+}
+
+}  // namespace xstack

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "linux/fallback_memory.h"
+#include "linux/kallsyms.h"
+#include "linux/kernel.h"
+#include "linux/kernel_findings.h"
+
+namespace xstack {
+
+/// A Kernel over its findings, wherever they come from: a search or a capture's facts.
+class LinuxKernel final : public Kernel {
+ public:
+  explicit LinuxKernel(const KernelInputs& inputs);
+
+  [[nodiscard]] CodeInfo& code() override { return code_; }
+  [[nodiscard]] const UnwindTables& unwind_tables() const override { return found_.unwind; }
+  [[nodiscard]] const std::optional<std::string>& release() const override { return found_.release; }
+  [[nodiscard]] const std::optional<std::string>& banner() const override { return found_.banner; }
+  [[nodiscard]] const std::optional<std::string>& build_id() const override { return found_.build_id; }
+  [[nodiscard]] std::optional<std::uint64_t> kaslr_offset() const override { return found_.kaslr_offset; }
+  [[nodiscard]] std::optional<GuestVirt> kernel_start() const override { return kernel_start_; }
+  [[nodiscard]] const std::vector<KernelModule>& modules() const override { return modules_; }
+  [[nodiscard]] const std::vector<std::string>& symbol_sources() const override { return sources_; }
+  [[nodiscard]] const std::vector<std::string>& warnings() const override { return found_.warnings; }
+  [[nodiscard]] const std::vector<std::shared_ptr<const Translation>>& kernel_translations() const override {
+    return translations_;
+  }
+  [[nodiscard]] std::map<std::string, std::string> facts() const override;
+
+  /// The decoded kallsyms; null when there are none.
+  [[nodiscard]] Kallsyms* kallsyms() const { return kallsyms_; }
+
+  /// Finds everything in the guest's memory.
+  void search(const KernelInputs& inputs);
+  /// Takes over what a capture says.
+  void replay(const KernelInputs& inputs, KernelFindings findings);
+
+ private:
+  /// The steps of search(), in order.
+  void find_kallsyms(const KernelInputs& inputs);
+  void find_text();
+  void find_identity(const KernelInputs& inputs);
+  void find_modules(const KernelInputs& inputs);
+  void find_unwind_tables();
+  /// The steps that both ways share.
+  void use_root(const KernelInputs& inputs, GuestPhys root);
+  void use_kallsyms();
+  void use_modules();
+  void read_symbol_files(const KernelInputs& inputs);
+  void finish(const KernelInputs& inputs);
+
+  void warn(std::string text) { found_.warnings.push_back(std::move(text)); }
+
+  const ArchOps& arch_;
+  FallbackMemory memory_;
+  FallbackMemory search_;
+  KernelFindings found_;
+  KernelCode code_;
+  Kallsyms* kallsyms_ = nullptr;  ///< owned by code_
+  std::unique_ptr<ModuleSymbols> module_symbols_;
+  std::vector<KernelModule> modules_;
+  std::vector<std::string> sources_;
+  std::vector<std::shared_ptr<const Translation>> translations_;
+  std::optional<GuestVirt> kernel_start_;
+};
+
+}  // namespace xstack

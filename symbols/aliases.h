@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <string_view>
+
+namespace xstack {
+
+/// Symbols that tools put between the functions and that name nothing: ARM's $a, $t, $d, $x (also with a suffix), and
+/// compilers' local labels .L and L0 (is_mapping_symbol() of include/linux/module_symbol.h, Linux 7.2).
+[[nodiscard]] bool is_mapping_symbol(std::string_view name);
+
+/// A second name for what has a better one at the same address: __cfi_, __pfx_ (what lies before a function) and __pi_
+/// (position-independent aliases of arm64).
+[[nodiscard]] bool has_alias_prefix(std::string_view name);
+
+/// How good a symbol is beside others at its address, from its nm type letter and name: higher is better. Global before
+/// local before weak; mapping symbols are worst, prefixed aliases next.
+[[nodiscard]] unsigned alias_merit(char type, std::string_view name);
+
+}  // namespace xstack
