@@ -109,6 +109,9 @@ class Guest {
   /// Pages of guest memory mapped so far (a live domain), or nothing where mapping is not what happens.
   [[nodiscard]] virtual std::optional<std::uint64_t> pages_mapped() const { return std::nullopt; }
 
+  /// Why the guest cannot be read any more, once that is so: a live domain that vanished meanwhile.
+  [[nodiscard]] virtual std::optional<Error> lost() const { return std::nullopt; }
+
   /// What the opener wants people to know: "every page of this dump-core file is absent" and the like.
   [[nodiscard]] virtual const std::vector<std::string>& warnings() const = 0;
 };

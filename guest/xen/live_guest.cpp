@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "guest/xen/live_guest.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "base/endian.h"
+#include "base/text.h"
+#include "guest/xen/domain.h"
+#include "guest/xen/foreign_memory.h"
+#include "guest/xen/pause.h"
+#include "guest/xen/ram_map.h"
+#include "guest/xen/vcpu_context.h"
+
+namespace xstack::xen {
+namespace {
+
+class LiveGuest final : public Guest {
+ public:
+  LiveGuest(std::shared_ptr<Host> host, const DomainInfo& info)
+      : host_(std::move(host)), info_(info), memory_(host_, info.domid) {
+    identity_.source = "live";
+    identity_.name = domain_name(*host_, info.domid);
+    identity_.domid = info.domid;
+    identity_.uuid = info.uuid;
+    identity_.state = info.state;
+    read_version();
+    const std::string caps = identity_.capabilities.value_or(std::string());
+#if defined(__arm__) || defined(__aarch64__)
+    const bool arm = true;
+#else
+    const bool arm = caps.find("aarch64") != std::string::npos || caps.find("armv7") != std::string::npos;
+#endif
+    identity_.type = arm ? GuestType::arm : (info.hvm ? GuestType::hvm : GuestType::pv);
+  }
+
+  [[nodiscard]] const GuestIdentity& identity() const override {
+    return identity_;
+  }
+  [[nodiscard]] PhysMemory& memory() override {
+    return memory_;
+  }
+  [[nodiscard]] const std::map<std::string, std::string>& facts() const override {
+    return facts_;
+  }
+  [[nodiscard]] std::optional<std::uint64_t> pages_mapped() const override {
+    return memory_.pages_mapped();
+  }
+  [[nodiscard]] const std::vector<std::string>& warnings() const override {
+    return warnings_;
+  }
+  [[nodiscard]] std::optional<Error> lost() const override {
+    return memory_.vanished() ? std::optional(gone()) : std::nullopt;
+  }
+
+  [[nodiscard]] Result<std::vector<VcpuContext>> vcpus() override {
+    const auto info = refresh();
+    if (!info) {
+      return tl::unexpected(info.error());
+    }
+    std::vector<VcpuContext> all;
+    if (!info->max_vcpu_id) {
+      return all;
+    }
+    // Xen has 8192 vCPUs at most (MAX_VIRT_CPUS of PV guests).
+    const std::uint32_t last = std::min<std::uint32_t>(*info->max_vcpu_id, 8191);
+    const VcpuReader reader(*host_, info_.domid, identity_.type);
+    for (std::uint32_t id = 0; id <= last; ++id) {
+      auto vcpu = reader.read(id);
+      if (!vcpu) {
+        return tl::unexpected(gone());
+      }
+      all.push_back(std::move(*vcpu));
+    }
+    return all;
+  }
+
+  [[nodiscard]] std::vector<FrameRange> ram() override {
+    Pfn last = 0;
+    if (host_->call().domain_maximum_gpfn(host_->interface(), info_.domid, &last) != 0) {
+      return {};
+    }
+    const auto pages = std::max(info_.tot_pages, info_.max_pages);
+    switch (identity_.type) {
+      case GuestType::arm:
+        return arm_ram(last);
+      case GuestType::hvm:
+        return hvm_ram(last, pages);
+      case GuestType::pv:
+        break;
+    }
+    return pv_ram(memory_, info_.shared_info_frame);
+  }
+
+  [[nodiscard]] Result<std::unique_ptr<PauseGuard>> pause() override {
+    const auto info = refresh();
+    if (!info) {
+      return tl::unexpected(info.error());
+    }
+    // Nothing runs in these, and a pause of ours could only do harm.
+    if (info->state.run != RunState::running && info->state.run != RunState::blocked) {
+      return no_pause();
+    }
+    return pause_domain(host_, info_.domid);
+  }
+
+ private:
+  [[nodiscard]] Error gone() const {
+    return {Errc::vanished, fmt::format("domain {} is gone: it went away while it was read", info_.domid)};
+  }
+
+  /// What Xen says now. The state in identity() stays what it was when xstack came.
+  Result<DomainInfo> refresh() {
+    const auto info = find_domain(*host_, info_.domid);
+    if (!info) {
+      return tl::unexpected(info.error());
+    }
+    if (!*info || (*info)->uuid != info_.uuid) {
+      return tl::unexpected(gone());
+    }
+    return **info;
+  }
+
+  void read_version() {
+    const auto& call = host_->call();
+    const int number = call.version(host_->interface(), kVersionNumber, nullptr);
+    if (number > 0) {
+      std::array<char, 64> extra{};
+      if (call.version(host_->interface(), kVersionExtra, extra.data()) < 0) {
+        extra[0] = '\0';
+      }
+      extra.back() = '\0';
+      identity_.xen_version = fmt::format("{}.{}{}", number >> 16, number & 0xffff, extra.data());
+    }
+    std::vector<char> caps(2048);
+    if (call.version(host_->interface(), kVersionCapabilities, caps.data()) >= 0) {
+      caps.back() = '\0';
+      std::string text(caps.data());
+      text.erase(text.find_last_not_of(' ') + 1);
+      identity_.capabilities = text;
+    }
+  }
+
+  std::shared_ptr<Host> host_;
+  DomainInfo info_;
+  GuestIdentity identity_;
+  ForeignMemory memory_;
+  std::map<std::string, std::string> facts_;
+  std::vector<std::string> warnings_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Guest>> open_live_guest(std::shared_ptr<Host> host, const std::string& domain) {
+  const auto info = resolve_domain(*host, domain);
+  if (!info) {
+    return tl::unexpected(info.error());
+  }
+  if (info->domid == 0) {
+    return fail(Errc::unsupported, "domain 0 is where xstack runs: it cannot be paused and read from within");
+  }
+  return std::make_unique<LiveGuest>(std::move(host), *info);
+}
+
+}  // namespace xstack::xen
