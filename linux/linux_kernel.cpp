@@ -9,6 +9,7 @@
 
 #include "linux/arm32_unwind_tables.h"
 #include "linux/kaslr.h"
+#include "linux/kernel_facts.h"
 #include "linux/kernel_image.h"
 #include "linux/mapped_scan.h"
 #include "linux/module_list.h"
@@ -117,9 +118,8 @@ void LinuxKernel::find_identity(const KernelInputs& inputs) {
     const auto text = kallsyms_->address_of("_text");
     const auto stext = kallsyms_->address_of("_stext");
     found_.kaslr_offset = text || stext ? derive_kaslr_offset(arch_.id, text ? *text : *stext) : std::nullopt;
-    if (found_.kaslr_offset && arch_.id != ArchId::arm32) {
-      warn("the KASLR offset is derived from where the kernel lies: no VMCOREINFO was found");
-    }
+    found_.kaslr_derived = found_.kaslr_offset && arch_.id != ArchId::arm32;
+    warn_of_derived_offset();
   }
 }
 
@@ -205,12 +205,30 @@ void LinuxKernel::finish(const KernelInputs& inputs) {
 }
 
 void LinuxKernel::replay(const KernelInputs& inputs, KernelFindings findings) {
-  (void)inputs;
   found_ = std::move(findings);
+  if (found_.kernel_root) {
+    use_root(inputs, *found_.kernel_root);
+  }
+  use_kallsyms();
+  use_modules();
+  read_symbol_files(inputs);
+  finish(inputs);
+  warn_of_derived_offset();
+}
+
+void LinuxKernel::warn_of_derived_offset() {
+  if (found_.kaslr_derived) {
+    warn("the KASLR offset is derived from where the kernel lies: no VMCOREINFO was found");
+  }
 }
 
 std::map<std::string, std::string> LinuxKernel::facts() const {
-  return {};
+  KernelFindings all = found_;
+  if (kallsyms_ != nullptr) {
+    all.samples = kallsyms_->samples();
+    all.names = kallsyms_->asked();
+  }
+  return write_facts(all);
 }
 
 }  // namespace xstack

@@ -55,6 +55,7 @@ class LinuxKernel final : public Kernel {
   void use_modules();
   void read_symbol_files(const KernelInputs& inputs);
   void finish(const KernelInputs& inputs);
+  void warn_of_derived_offset();
 
   void warn(std::string text) { found_.warnings.push_back(std::move(text)); }
 
