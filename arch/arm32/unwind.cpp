@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "arch/arm32/apcs.h"
@@ -74,6 +75,9 @@ class Stepper {
       return std::nullopt;
     }
     if (is_svc_entry(function_->name)) {
+      if (callee_.exact && saves_later()) {
+        return end(EndReason::no_unwind_info, "the interrupted registers are not all saved yet");
+      }
       if (const auto regs = kernel_pt_regs_at(context_.memory, *callee_.sp)) {
         return interrupted(*regs);
       }
@@ -87,6 +91,19 @@ class Stepper {
       return end(EndReason::user_mode, "the user's registers are not all saved yet");
     }
     return end(EndReason::end_of_stack, function_->name == "ret_from_fork" ? "a kernel thread" : "");
+  }
+
+  /// Is the instruction by which an exception entry completes the register set (`stmia r7, {r2 - r6}` of svc_entry)
+  /// still to come? What is on the stack until then is of an earlier exception.
+  bool saves_later() const {
+    constexpr std::uint32_t kCompletes = 0xe887007c;
+    const GuestVirt stop = function_->start + std::min<std::uint64_t>(function_->size, 256);
+    for (GuestVirt at = callee_.pc; at < stop; at += 4) {
+      if (context_.memory.read_value<std::uint32_t>(at) == kCompletes) {
+        return true;
+      }
+    }
+    return false;
   }
 
   Frame interrupted(const PtRegs& saved) const {
@@ -112,15 +129,16 @@ class Stepper {
     const std::uint64_t pc = *regs.get(kPc);
     frame.pc = GuestVirt(pc & ~std::uint64_t{1});
     frame.sp = GuestVirt(*regs.get(kSp));
-    frame.exact = kind == ReturnAddress::by_hand && inside_by_hand(frame.pc);
+    frame.exact = kind == ReturnAddress::by_hand && starts_entry_function(frame.pc);
     frame.found_by = sure(how);
     return frame;
   }
 
-  /// An address that was put into LR by hand may be a function's first: it is looked up as it is.
-  bool inside_by_hand(GuestVirt pc) const {
+  /// Entry code puts its own first instruction into LR: that one is looked up as it is. The first instruction of any
+  /// other function is where a call that never returns, the last of the function before, would go on.
+  bool starts_entry_function(GuestVirt pc) const {
     const auto function = context_.code.function_at(pc);
-    return function && function->start == pc;
+    return function && function->start == pc && is_entry_function(function->name);
   }
 
   /// The outermost frame: what it would return to is nothing, and its stack ends there.
@@ -207,6 +225,10 @@ class Stepper {
       return std::nullopt;
     }
     if (result->popped_pc) {
+      if (callee_.sp && callee_.exact && !kernel_pt_regs_at(context_.memory, *callee_.sp)) {
+        note(EndReason::bad_unwind_info, "there is no saved register set where the table has one");
+        return std::nullopt;
+      }
       Frame frame = caller(regs, FoundBy::exception, ReturnAddress::no);
       frame.exact = true;
       return frame;
