@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "linux/arm32_unwind_tables.h"
+#include "linux/file_slide.h"
 #include "linux/kaslr.h"
 #include "linux/kernel_facts.h"
 #include "linux/kernel_image.h"
@@ -16,6 +17,7 @@
 #include "linux/text_anchors.h"
 #include "linux/vmcoreinfo.h"
 #include "linux/x86_orc_tables.h"
+#include "symbols/symbol_file.h"
 
 namespace xstack {
 
@@ -154,8 +156,29 @@ void LinuxKernel::use_modules() {
 }
 
 void LinuxKernel::read_symbol_files(const KernelInputs& inputs) {
-  for (const std::string& file : inputs.symbol_files) {
-    warn(fmt::format("{}: this build does not read symbol files", file));
+  std::size_t position = 0;
+  for (const std::string& path : inputs.symbol_files) {
+    auto file = read_symbol_file(path, arch_.id);
+    if (!file) {
+      warn("symbols: " + file.error().message);
+      continue;
+    }
+    const FileSlide slide = settle_slide(file->table, kallsyms_, found_.kaslr_offset);
+    if (slide.problem) {
+      warn(fmt::format("symbols: {}: {}", path, *slide.problem));
+    }
+    if (!slide.offset) {
+      continue;
+    }
+    auto source = std::make_unique<FileSymbols>(std::move(file->table), file->kind + ":" + path, *slide.offset);
+    if (found_.text.empty()) {
+      const auto begin = source->address_of("_stext");
+      const auto end = source->address_of("_etext");
+      if (begin && end && *begin < *end) {
+        found_.text.push_back({*begin, *end});
+      }
+    }
+    code_.sources.insert(code_.sources.begin() + static_cast<std::ptrdiff_t>(position++), std::move(source));
   }
 }
 

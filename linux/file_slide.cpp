@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "linux/file_slide.h"
+
+#include <array>
+#include <string_view>
+
+namespace xstack {
+
+FileSlide settle_slide(const SymbolTable& file, SymbolSource* kernel, std::optional<std::uint64_t> kaslr_offset) {
+  // Functions that every kernel has, spread over its text: two builds do not have them all equally far apart.
+  static constexpr std::array<std::string_view, 8> kNames = {
+      "_stext", "_etext", "schedule", "panic", "kfree", "vfs_write", "_sinittext", "register_chrdev_region"};
+  std::optional<std::uint64_t> offset;
+  for (const std::string_view name : kNames) {
+    const auto there = file.address_of(name);
+    const auto here = kernel != nullptr ? kernel->address_of(name) : std::nullopt;
+    if (!there || !here) {
+      continue;
+    }
+    const std::uint64_t distance = here->value - *there;
+    if (offset && *offset != distance) {
+      return {std::nullopt, "the file belongs to another kernel than the one that runs: it is not used"};
+    }
+    offset = distance;
+  }
+  if (offset) {
+    return {offset, std::nullopt};
+  }
+  return {kaslr_offset.value_or(0), std::nullopt};
+}
+
+}  // namespace xstack

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+
+#include "symbols/symbol_file.h"
+
+namespace xstack {
+namespace {
+
+/// One line; nothing added when it is not of the form.
+void add_line(std::string_view line, SymbolTable& table) {
+  std::uint64_t address = 0;
+  const char* const end = line.data() + line.size();
+  const auto [at, error] = std::from_chars(line.data(), end, address, 16);
+  if (error != std::errc() || end - at < 4 || at[0] != ' ' || at[2] != ' ') {
+    return;
+  }
+  std::string_view name(at + 3, static_cast<std::size_t>(end - at - 3));
+  std::string_view module;
+  if (const auto blank = name.find_first_of(" \t\r"); blank != std::string_view::npos) {
+    const std::string_view rest = name.substr(blank);
+    name = name.substr(0, blank);
+    const auto open = rest.find('[');
+    const auto close = rest.find(']', open == std::string_view::npos ? 0 : open);
+    if (open != std::string_view::npos && close != std::string_view::npos) {
+      module = rest.substr(open + 1, close - open - 1);
+    }
+  }
+  table.add(address, 0, at[1], name, module);
+}
+
+}  // namespace
+
+Result<SymbolTable> parse_symbol_text(std::string_view text) {
+  SymbolTable table;
+  for (std::string_view rest = text; !rest.empty();) {
+    const void* newline = std::memchr(rest.data(), '\n', rest.size());
+    const std::size_t length =
+        newline == nullptr ? rest.size() : static_cast<std::size_t>(static_cast<const char*>(newline) - rest.data());
+    add_line(rest.substr(0, length), table);
+    rest.remove_prefix(std::min(rest.size(), length + 1));
+  }
+  if (table.empty()) {
+    const bool stub = text.size() < 1024 && text.find("the real System.map is in") != std::string_view::npos;
+    return fail(Errc::bad_format,
+                stub ? "a placeholder without symbols: the real System.map is in the kernel's debug package"
+                     : "no symbols: neither System.map text nor an ELF image");
+  }
+  if (table.all_zero()) {
+    return fail(Errc::bad_format,
+                "every address is zero: it was read without the privilege to see them (kptr_restrict)");
+  }
+  table.sort();
+  return table;
+}
+
+}  // namespace xstack
