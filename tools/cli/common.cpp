@@ -132,11 +132,6 @@ void complain(const Console& console, std::string_view message) {
 std::string what_is_missing(const Report& report) {
   static constexpr std::size_t kAtMost = 4;
   std::vector<std::string> parts = report.warnings;
-  for (const auto& vcpu : report.vcpus) {
-    for (const auto& warning : vcpu.warnings) {
-      parts.push_back(fmt::format("vCPU {}: {}", vcpu.id, warning));
-    }
-  }
   if (parts.empty()) {
     return "what is missing is marked in it";
   }

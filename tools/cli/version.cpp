@@ -6,11 +6,7 @@
 namespace xstack {
 
 std::string version_text() {
-#ifdef XSTACK_BUILT_WITH_XEN
-  const char* live = "yes (libxenctrl and libxenforeignmemory, loaded when needed)";
-#else
-  const char* live = "no";
-#endif
+  const char* live = XSTACK_WITH_XEN ? "yes (libxenctrl and libxenforeignmemory, loaded when needed)" : "no";
   return fmt::format(
       "xstack {}\n"
       "xen:           {}\n"

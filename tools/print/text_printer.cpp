@@ -109,6 +109,9 @@ class TextPrinter final : public Printer {
     if (view_.trace && vcpu.cpu && (vcpu.end || !vcpu.frames.empty())) {
       out += text::trace(vcpu, word_size, style_);
     }
+    if (!view_.registers && !view_.trace) {
+      return out;  // the warnings of a vCPU are about its registers and its trace
+    }
     for (const auto& warning : vcpu.warnings) {
       out += style_.alarm("  warning: ") + escape(warning) + "\n";
     }
