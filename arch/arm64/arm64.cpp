@@ -3,6 +3,7 @@
 
 #include "arch/arm64/decode.h"
 #include "arch/arm64/registers.h"
+#include "arch/arm64/stacks.h"
 #include "arch/arm64/unwind.h"
 
 namespace xstack {
@@ -21,6 +22,7 @@ const ArchOps& arm64_ops() {
       .translation_with_root = arm64::translation_with_root,
       .first_frame = arm64::first_frame,
       .step = arm64::step,
+      .mark_stacks = arm64::mark_stacks,
       .stack_size = 16384,
   };
   return kOps;
