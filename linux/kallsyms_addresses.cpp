@@ -138,11 +138,14 @@ bool locate_addresses(VirtMemory& search, GuestVirt num_syms, bool image_virtual
       return true;
     }
   }
-  // After the token index: from 7.0 aligned to 4 only.
+  // After the token index. Labels are aligned to a word until 7.0, which made the values self-relative and the
+  // alignment 4: a table of one kind read at the other's place still looks ascending, one symbol off, so each place
+  // takes its kind.
   const std::uint64_t after = tables.token_index.value + 512;
-  for (const std::uint64_t alignment : {word, std::uint64_t{4}}) {
+  for (const std::uint64_t alignment : {std::uint64_t{4}, word}) {
     const GuestVirt at(align(after, alignment));
-    if (try_offsets(search, at, GuestVirt(align(at.value + bytes, word)), image_virtual, tables)) {
+    const bool found = try_offsets(search, at, GuestVirt(align(at.value + bytes, word)), image_virtual, tables);
+    if (found && (alignment == word || tables.kind == Addresses::self_relative)) {
       tables.has_seqs = true;
       return true;
     }
