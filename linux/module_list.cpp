@@ -14,13 +14,16 @@ namespace {
 
 constexpr std::uint64_t kDataBytes = 24U << 20;
 constexpr std::uint64_t kDataHole = 32U << 20;
-constexpr unsigned kMaxCandidates = 4096;
+constexpr unsigned kMaxCandidates = 16384;
 constexpr std::size_t kMaxModules = 4096;
 constexpr std::uint32_t kLastState = 3;  // MODULE_STATE_UNFORMED
 
 /// Could a module be at `address`? Keeps the many other lists of the kernel's data out.
 bool in_module_area(const ModuleListPlace& place, std::uint64_t address) {
   const std::uint64_t image = place.image_begin.value;
+  if (address >= image && address < place.data_begin.value + kDataBytes) {
+    return false;  // the kernel's own image, which its data points into everywhere
+  }
   switch (place.arch.id) {
     case ArchId::arm32: {
       // 16 MiB below PAGE_OFFSET, which is a multiple of 256 MiB at or below the code.

@@ -45,10 +45,7 @@ Result<ExitStatus> run_parsed(std::span<const std::string> arguments, const Back
 }  // namespace
 
 Backend real_backend() {
-  return {open_domain, open_dump, make_report,
-          [](Guest&, const ReportRequest&, const std::string& path) -> Result<Report> {
-            return fail(Errc::unsupported, path + ": captures are not written yet");
-          }};
+  return {open_domain, open_dump, make_report, write_capture};
 }
 
 ExitStatus run(std::span<const std::string> arguments, const Backend& backend, const Console& console) {
