@@ -9,6 +9,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "guest/dump/decompress.h"
 #include "guest/dump/scratch_file.h"
@@ -104,6 +105,9 @@ Result<std::shared_ptr<const InputFile>> InputFile::open(const std::string& path
   if (status.st_size <= 0) {
     return fail(Errc::truncated, path + ": the file is empty");
   }
+  if (!std::in_range<std::size_t>(status.st_size)) {
+    return fail(Errc::too_large, path + ": larger than this machine can map");
+  }
   Mapping plain(fd.get(), static_cast<std::size_t>(status.st_size));
   if (!plain.valid()) {
     return fail(Errc::io, fmt::format("{}: cannot be mapped: {}", path, std::strerror(errno)));
@@ -135,6 +139,9 @@ Result<std::shared_ptr<const InputFile>> InputFile::open(const std::string& path
   }
   if (auto ok = scratch->finish(); !ok) {
     return fail(path, ok.error());
+  }
+  if (!std::in_range<std::size_t>(scratch->size())) {
+    return fail(Errc::too_large, path + ": larger than this machine can map when unpacked");
   }
   Mapping unpacked(scratch->fd(), static_cast<std::size_t>(scratch->size()));
   if (!unpacked.valid()) {

@@ -15,6 +15,8 @@ namespace {
 
 // Absent frames that are remembered: as many as a search of a few GiB of holes asks for more than once.
 constexpr std::size_t kMaxAbsent = 65536;
+// The page size as a length in our own memory: 32 bits wide on a 32-bit host.
+constexpr std::size_t kPage = kXenPageSize;
 
 std::optional<Pfn> frame_of(GuestPhys at) {
   const std::uint64_t frame = at.value / kXenPageSize;
@@ -40,7 +42,7 @@ tl::expected<std::size_t, Fault> ForeignMemory::read_some(GuestPhys at, std::spa
   }
   auto page = pages_.find(*frame);
   if (page == pages_.end()) {
-    const std::size_t span = (offset + out.size() + kXenPageSize - 1) / kXenPageSize;
+    const std::size_t span = (offset + out.size() + kPage - 1) / kPage;
     if (span >= kBulk) {
       return read_bulk(at, out);
     }
@@ -57,7 +59,7 @@ tl::expected<std::size_t, Fault> ForeignMemory::read_some(GuestPhys at, std::spa
       return tl::unexpected(Fault{absent_.contains(*frame) ? FaultKind::absent : FaultKind::io, at.value});
     }
   }
-  const std::size_t n = std::min<std::size_t>(out.size(), kXenPageSize - offset);
+  const std::size_t n = std::min(out.size(), kPage - offset);
   std::memcpy(out.data(), page->second + offset, n);
   return n;
 }
@@ -83,7 +85,7 @@ void ForeignMemory::prefetch(std::span<const GuestPhys> pages) {
 /// Reads page by page what one call maps, up to the first page that is not there; keeps no mapping.
 tl::expected<std::size_t, Fault> ForeignMemory::read_bulk(GuestPhys at, std::span<std::byte> out) {
   const auto offset = static_cast<std::size_t>(at.value % kXenPageSize);
-  const std::size_t span = std::min(kBatch, (offset + out.size() + kXenPageSize - 1) / kXenPageSize);
+  const std::size_t span = std::min(kBatch, (offset + out.size() + kPage - 1) / kPage);
   std::vector<Pfn> frames;
   for (std::size_t i = 0; i < span; ++i) {
     const auto frame = frame_of(at + i * kXenPageSize);
@@ -104,7 +106,7 @@ tl::expected<std::size_t, Fault> ForeignMemory::read_bulk(GuestPhys at, std::spa
   if (there < frames.size() && !vanished_) {
     remember_absent(frames[there]);
   }
-  const std::size_t n = there == 0 ? 0 : std::min(out.size(), there * kXenPageSize - offset);
+  const std::size_t n = there == 0 ? 0 : std::min(out.size(), there * kPage - offset);
   std::memcpy(out.data(), static_cast<const std::byte*>(address) + offset, n);
   host_->call().foreign_unmap(host_->foreign(), address, frames.size());
   if (n == 0) {
@@ -129,7 +131,7 @@ void ForeignMemory::map(std::vector<Pfn> frames) {
   bool any = false;
   for (std::size_t i = 0; i < frames.size(); ++i) {
     if (errors[i] == 0) {
-      pages_.insert_or_assign(frames[i], bytes + i * kXenPageSize);
+      pages_.insert_or_assign(frames[i], bytes + i * kPage);
       any = true;
     } else if (!vanished_) {
       remember_absent(frames[i]);
@@ -168,7 +170,7 @@ void ForeignMemory::unmap_oldest() {
   const auto* bytes = static_cast<const std::byte*>(region.address);
   for (std::size_t i = 0; i < region.frames.size(); ++i) {
     const auto page = pages_.find(region.frames[i]);
-    if (page != pages_.end() && page->second == bytes + i * kXenPageSize) {
+    if (page != pages_.end() && page->second == bytes + i * kPage) {
       pages_.erase(page);
     }
   }

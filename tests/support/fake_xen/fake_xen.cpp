@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "guest/xen/abi.h"
+
 using xstack::test::FakeDomain;
 using xstack::test::FakeXen;
 
@@ -159,8 +161,8 @@ int xc_domain_get_guest_width(void*, std::uint32_t domid, unsigned* width) {
   *width = xen->guest_width;
   return find(domid) == nullptr ? -1 : 0;
 }
-int xc_domain_maximum_gpfn(void*, std::uint32_t domid, unsigned long* out) {
-  *out = xen->first_frame + xen->frames - 1;
+int xc_domain_maximum_gpfn(void*, std::uint32_t domid, xstack::xen::Pfn* out) {
+  *out = static_cast<xstack::xen::Pfn>(xen->first_frame + xen->frames - 1);
   return find(domid) == nullptr ? -1 : 0;
 }
 
@@ -170,7 +172,7 @@ void* xenforeignmemory_open(void*, unsigned) {
 int xenforeignmemory_close(void*) {
   return 0;
 }
-void* xenforeignmemory_map(void*, std::uint32_t domid, int prot, std::size_t count, const unsigned long* frames,
+void* xenforeignmemory_map(void*, std::uint32_t domid, int prot, std::size_t count, const xstack::xen::Pfn* frames,
                            int* errors) {
   if (prot != PROT_READ) {
     xen->written = true;
