@@ -14,6 +14,7 @@
 #include "guest/page_cache.h"
 #include "linux/kernel.h"
 #include "tools/naming.h"
+#include "tools/word_names.h"
 #include "unwind/walker.h"
 
 namespace xstack {
@@ -173,39 +174,14 @@ bool runs(const Guest& guest) {
 }
 
 /// Names the words that are addresses of code, when that was asked for.
-template <class Word>
-std::vector<WordName> name_words(std::size_t count, Word word, CodeInfo& code) {
-  std::vector<WordName> names;
-  for (std::size_t i = 0; i < count; ++i) {
-    const GuestVirt address(word(i));
-    if (!code.is_code(address).value_or(false)) {
-      continue;
-    }
-    if (auto symbol = code.function_at(address)) {
-      names.push_back({.index = i,
-                       .symbol = std::move(symbol->name),
-                       .offset = address - symbol->start,
-                       .size = symbol->size != 0 ? std::optional(symbol->size) : std::nullopt,
-                       .module = symbol->module.empty() ? std::nullopt : std::optional(std::move(symbol->module))});
-    }
-  }
-  return names;
-}
-
 void name_dumps(Report& report, CodeInfo& code, unsigned word_size) {
   for (VcpuReport& vcpu : report.vcpus) {
     if (vcpu.stack) {
-      const auto& words = vcpu.stack->words;
-      vcpu.stack->names = name_words(
-          words.size(), [&](std::size_t i) { return words[i]; }, code);
+      vcpu.stack->names = name_words(vcpu.stack->words, code);
     }
   }
   for (MemoryDump& dump : report.memory) {
-    const auto word = [&](std::size_t i) {
-      const std::byte* at = dump.bytes.data() + i * word_size;
-      return word_size == 4 ? load_le<std::uint32_t>(at) : load_le<std::uint64_t>(at);
-    };
-    dump.names = name_words(dump.bytes.size() / word_size, word, code);
+    dump.names = name_words(dump.bytes, word_size, code);
   }
 }
 
