@@ -25,6 +25,7 @@ def arguments(argv):
     parser.add_argument("--signals", type=int, default=100, metavar="N", help="interrupt xstack N times on one running guest of each machine (100)")
     parser.add_argument("--cores", type=Path, metavar="FOLDER", help="keep a core and the console of each guest there")
     parser.add_argument("--failed-cores", type=Path, metavar="FOLDER", help="the same of those guests whose trace was wrong")
+    parser.add_argument("--replay", type=Path, metavar="FOLDER", help="no QEMU: judge --host-xstack on the cores that --cores kept in FOLDER")
     parser.add_argument("--keep", action="store_true", help="leave the machine running at the end, until a key is pressed")
     parser.add_argument("--list", action="store_true", help="say which guests there are")
     return parser.parse_args(argv)
@@ -100,6 +101,21 @@ def run_machine(machine, guests, options):
     return [results[g.name] for g in guests]
 
 
+def replay(options):
+    """Results for each NAME.core.zst (or NAME.xcap) with its NAME.console.log in the folder."""
+    if not options.host_xstack:
+        raise LabError("--replay needs --host-xstack")
+    wanted = set(options.guests.split(",")) if options.guests else None
+    results = []
+    for name, guest in GUESTS.items():
+        files = [options.replay / (name + suffix) for suffix in (".core.zst", ".xcap") if (options.replay / (name + suffix)).exists()]
+        if files and (not wanted or wanted & {name, guest.way}) and (not options.machines or {name, guest.machine} & set(options.machines)):
+            say(f"{name}: replaying")
+            log = (options.replay / (name + ".console.log")).read_text(errors="replace")
+            results.append(scenario.replay(guest, files[0], log, options.host_xstack, SCRATCH / "results" / "replay"))
+    return results
+
+
 def main(argv):
     options = arguments(argv)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the machine must not outlive the lab
@@ -110,7 +126,9 @@ def main(argv):
         return 0
     everything = []
     try:
-        for name, guests in chosen(options).items():
+        if options.replay:
+            everything = replay(options)
+        for name, guests in ({} if options.replay else chosen(options)).items():
             machine = MACHINES[name]
             if options.cpu:
                 machine = machine.__class__(**{**machine.__dict__, "cpu": options.cpu})

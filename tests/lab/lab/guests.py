@@ -65,10 +65,10 @@ def _arm32(prefix, kernel, headers):
         Guest(f"{prefix}-softdog-user", "armhf", kernel, "softdog-user"),
         Guest(f"{prefix}-user", "armhf", kernel, "user", known={0: BOOT_IDLE}, modes={1: "user"}),
         Guest(f"{prefix}-idle", "armhf", kernel, "idle", known={0: BOOT_IDLE, 1: IDLE}, modes={0: "idle", 1: "idle"}),
-        Guest(f"{prefix}-read", "armhf", kernel, "read", end="crash", known={1: READ}, modes={1: "kernel"}),
+        Guest(f"{prefix}-read", "armhf", kernel, "read", end="crash", known={0: BOOT_IDLE, 1: READ}, modes={1: "kernel"}),
     ]
     if headers:
-        ways.append(Guest(f"{prefix}-spin", "armhf", kernel, "spin", end="crash", known={1: LAB}))
+        ways.append(Guest(f"{prefix}-spin", "armhf", kernel, "spin", end="crash", known={0: BOOT_IDLE, 1: LAB}))
     return ways
 
 
@@ -80,10 +80,10 @@ def _arm64(prefix, machine, kernel, headers=True, memory=128, extra=""):
         Guest(f"{prefix}-softdog-user", machine, kernel, "softdog-user", **common),
         Guest(f"{prefix}-user", machine, kernel, "user", known={0: BOOT_IDLE}, modes={1: "user"}, **common),
         Guest(f"{prefix}-idle", machine, kernel, "idle", known={0: BOOT_IDLE, 1: IDLE}, modes={0: "idle", 1: "idle"}, **common),
-        Guest(f"{prefix}-read", machine, kernel, "read", end="crash", known={1: READ}, modes={1: "kernel"}, **common),
+        Guest(f"{prefix}-read", machine, kernel, "read", end="crash", known={0: BOOT_IDLE, 1: READ}, modes={1: "kernel"}, **common),
     ]
     if headers:
-        ways.append(Guest(f"{prefix}-spin", machine, kernel, "spin", end="crash", known={1: LAB}, **common))
+        ways.append(Guest(f"{prefix}-spin", machine, kernel, "spin", end="crash", known={0: BOOT_IDLE, 1: LAB}, **common))
     return ways
 
 
@@ -95,7 +95,7 @@ def _x86(kind):
         Guest(f"{kind}-softdog-user", "amd64", AMD64, "softdog-user", end="crashed", **common),
         Guest(f"{kind}-user", "amd64", AMD64, "user", known={0: BOOT_IDLE}, modes={1: "user"}, **common),
         Guest(f"{kind}-idle", "amd64", AMD64, "idle", known={0: BOOT_IDLE, 1: IDLE}, modes={0: "idle", 1: "idle"}, **common),
-        Guest(f"{kind}-spin", "amd64", AMD64, "spin", end="crash", known={1: LAB}, **common),
+        Guest(f"{kind}-spin", "amd64", AMD64, "spin", end="crash", known={0: BOOT_IDLE, 1: LAB}, **common),
     ]
 
 

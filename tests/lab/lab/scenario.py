@@ -226,6 +226,24 @@ class Looker:
         self.timed("xenctx", f"xenctx -C -a -s /tmp/syms {self.domid}", "xenctx.txt")
 
 
+def replay(guest, core, log, program, results):
+    """The trace of a kept core, judged like that of the domain."""
+    result = Result(guest.name)
+    folder = results / guest.name
+    folder.mkdir(parents=True, exist_ok=True)
+    start = time.monotonic()
+    done = subprocess.run([program, "--json", "--core", core], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace")
+    result.figures["stopped"] = {"seconds": time.monotonic() - start}
+    (folder / "replay.json").write_text(done.stdout)
+    if done.returncode not in (0, 1):
+        result.faults.append(f"exit status {done.returncode}: {done.stderr.strip()[-300:]}")
+    try:
+        result.verdicts = compare.judge(json.loads(done.stdout), guest, console.backtraces(log))
+    except ValueError as why:
+        result.faults.append(f"not JSON: {why}")
+    return result
+
+
 def play(dom0, guest, results, cores=None, host_xstack=None, signals=0, failed_cores=None):
     """One guest from creation to destruction. Raises LabError when the guest itself does not do what it should."""
     result = Result(guest.name)
