@@ -17,7 +17,7 @@ def arguments(argv):
     parser = argparse.ArgumentParser(prog="tests/lab/run", description=__doc__)
     parser.add_argument("machines", nargs="*", metavar="MACHINE", help="what to boot: " + ", ".join(MACHINES) + "; or the name of a guest")
     parser.add_argument("--guests", metavar="NAME,...", help="only these guests, or ways to die")
-    parser.add_argument("--xen", metavar="RELEASE", help="of the machines named, only those with this Xen (4.17, 4.20)")
+    parser.add_argument("--xen", metavar="RELEASE", help="in place of the machines named, those of the same architecture with this Xen (4.17, 4.20)")
     parser.add_argument("--cpu", help="another CPU for QEMU")
     parser.add_argument("--deb", type=Path, metavar="FILE", help="xstack's package for the machine's architecture; {arch} in it is replaced")
     parser.add_argument("--xstack", type=Path, metavar="FILE", help="or the program itself (static but for libc); {arch} in it is replaced")
@@ -26,6 +26,7 @@ def arguments(argv):
     parser.add_argument("--cores", type=Path, metavar="FOLDER", help="keep a core and the console of each guest there")
     parser.add_argument("--failed-cores", type=Path, metavar="FOLDER", help="the same of those guests whose trace was wrong")
     parser.add_argument("--replay", type=Path, metavar="FOLDER", help="no QEMU: judge --host-xstack on the cores that --cores kept in FOLDER")
+    parser.add_argument("--patience", type=float, default=1, metavar="X", help="wait X times as long for everything, on a busy machine")
     parser.add_argument("--keep", action="store_true", help="leave the machine running at the end, until a key is pressed")
     parser.add_argument("--list", action="store_true", help="say which guests there are")
     return parser.parse_args(argv)
@@ -42,11 +43,12 @@ def chosen(options):
             continue
         if name not in MACHINES:
             raise LabError(f"no machine and no guest {name}; see --list")
-        if options.xen and MACHINES[name].xen != options.xen:
-            continue
-        guests = [g for g in GUESTS.values() if g.machine == name and (not wanted or wanted & {g.name, g.way})]
-        if guests:
-            picked.setdefault(name, []).extend(guests)
+        machines = [name] if not options.xen else \
+            [m.name for m in MACHINES.values() if m.arch == MACHINES[name].arch and m.xen == options.xen]
+        for machine in machines:
+            guests = [g for g in GUESTS.values() if g.machine == machine and (not wanted or wanted & {g.name, g.way})]
+            if guests and machine not in picked:
+                picked[machine] = guests
     if not picked:
         raise LabError("nothing chosen; see --list")
     return picked
@@ -63,7 +65,7 @@ def run_machine(machine, guests, options):
             raise LabError(f"no file {value}")
     while any(n < 2 and name not in results for name, n in tries.items()):
         todo = [g for g in guests if g.name not in results and tries[g.name] < 2]
-        dom0 = Dom0(machine, todo, SCRATCH / "run" / machine.name, file["xstack"], file["deb"])
+        dom0 = Dom0(machine, todo, SCRATCH / "run" / machine.name, file["xstack"], file["deb"], options.patience)
         dom0.build()
         signals_left = options.signals if not any(r.notes and "SIGINT" in str(r.notes) for r in results.values()) else 0
         booted = False

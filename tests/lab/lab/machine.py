@@ -45,11 +45,11 @@ class Run:
 class Dom0:
     """A booted machine. Use as a context manager: it is gone at the end, whatever happens."""
 
-    def __init__(self, machine: Machine, guests, work: Path, xstack=None, deb=None):
+    def __init__(self, machine: Machine, guests, work: Path, xstack=None, deb=None, patience=1):
         self.machine, self.guests, self.work = machine, guests, work
         self.xstack, self.deb = xstack, deb
         self.share = work / "share"
-        self.number = 0
+        self.number, self.patience = 0, patience
         self.has_xstack = bool(xstack or deb)
         self.process = None
         need(QEMU[machine.arch], ("readelf", "binutils"), ("zstd", "zstd"), ("flock", "util-linux"))
@@ -155,7 +155,7 @@ class Dom0:
         return False
 
     def wait(self, done, seconds, what):
-        end = time.monotonic() + seconds
+        end = time.monotonic() + seconds * self.patience
         while not done():
             if self.process.poll() is not None:
                 raise LabError(f"{self.machine.name}: QEMU ended while waiting for {what}; see {self.work}/serial.log")

@@ -62,7 +62,7 @@ def settle(dom0, guest):
     if guest.way in DIES:
         wait_console(dom0, guest, r"Kernel panic - not syncing", DEATH)
         if guest.end == "crashed":
-            end = time.monotonic() + DEATH
+            end = time.monotonic() + DEATH * dom0.patience
             while "c" not in dom0.state(guest):
                 if time.monotonic() > end:
                     raise LabError(f"{guest.name} does not crash")
@@ -182,6 +182,21 @@ class Looker:
         if self.paused():
             self.result.faults.append("the domain is paused after all the signals")
 
+    def refusals(self):
+        """What xstack must say no to: in one line, with the documented exit status."""
+        for name, statuses in (("no-such-domain", (3,)), ("0", (2, 3))):
+            run = self.dom0.run(f"xstack {name} >/dev/null")
+            said = run.err.strip()
+            if run.status not in statuses or len(said.splitlines()) != 1:
+                self.result.faults.append(f"xstack {name}: exit status {run.status}, says {said!r}")
+
+    def vanish(self):
+        """The domain goes while xstack looks at it: any documented end will do, a crash or a hang will not."""
+        run = self.dom0.run(f"xstack --json {self.guest.name} >/dev/null 2>&1 & p=$!; usleep 150000; xl destroy {self.guest.name}; wait $p")
+        self.result.notes.append(f"destroyed while xstack looked: exit status {run.status}")
+        if run.status not in (0, 1, 3):
+            self.result.faults.append(f"destroyed while xstack looked: exit status {run.status}")
+
     def stopped(self, truth, host_xstack):
         """The guest does not change any more: this is the trace that is judged."""
         report = self.report("stopped")
@@ -261,6 +276,7 @@ def play(dom0, guest, results, cores=None, host_xstack=None, signals=0, failed_c
                         result.faults.append(f"live, vCPU {verdict.vcpu}: missing {verdict.missing}, wrong {verdict.wrong}")
             if signals:
                 look.interrupt(signals)
+                look.refusals()
         freeze(dom0, guest, domid)
         if look:
             look.stopped(truth, host_xstack)
@@ -270,6 +286,8 @@ def play(dom0, guest, results, cores=None, host_xstack=None, signals=0, failed_c
             cores = failed_cores
         if cores:
             keep_core(dom0, guest, domid, cores)
+        if look and signals:
+            look.vanish()
     finally:
         dom0.destroy(guest)
     return result
