@@ -129,7 +129,10 @@ class Looker:
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def paused(self):
-        return bool(int(self.dom0.run(f"labctl state {self.domid}", check=True).out) & PAUSED)
+        flags = int(self.dom0.run(f"labctl state {self.domid}", check=True).out)
+        if flags < 0:
+            raise LabError(f"{self.guest.name} is gone")
+        return bool(flags & PAUSED)
 
     def timed(self, label, command, out, seconds=300):
         """Runs a command; its output goes to a file, its time and peak memory to the figures."""

@@ -87,7 +87,7 @@ static int timed(const char *file, char **command)
 }
 
 // The head of XEN_DOMCTL_getdomaininfo's answer is the same in every release: domid, 16 bits of padding, flags.
-static long domain_flags(void *ctrl, void *xch, uint32_t dom)
+static int64_t domain_flags(void *ctrl, void *xch, uint32_t dom)
 {
     int (*list)(void *, uint32_t, unsigned, void *) = symbol(ctrl, "xc_domain_getinfolist");
     static union {
@@ -95,7 +95,7 @@ static long domain_flags(void *ctrl, void *xch, uint32_t dom)
         uint32_t words[2];
     } info;
     memset(&info, 0, sizeof info);
-    return list(xch, dom, 1, &info) == 1 && (info.words[0] & 0xffff) == dom ? (long)info.words[1] : -1;
+    return list(xch, dom, 1, &info) == 1 && (info.words[0] & 0xffff) == dom ? (int64_t)info.words[1] : -1;
 }
 
 enum { PAUSED = 8 };
@@ -121,7 +121,7 @@ static int interrupt(void *ctrl, void *xch, uint32_t dom, char **argv)
         int status;
         waitpid(child, &status, 0);
         finished += WIFEXITED(status) && !WEXITSTATUS(status);
-        long flags = domain_flags(ctrl, xch, dom);
+        int64_t flags = domain_flags(ctrl, xch, dom);
         if (flags < 0) lost++;
         else if (flags & PAUSED) stuck++, unpause(xch, dom);
     }
@@ -142,7 +142,7 @@ int main(int argc, char **argv)
         int (*domain_shutdown)(void *, uint32_t, int) = symbol(ctrl, "xc_domain_shutdown");
         return domain_shutdown(xch, dom, 3) ? perror("xc_domain_shutdown"), 1 : 0;
     }
-    if (!strcmp(argv[1], "state")) return printf("%ld\n", domain_flags(ctrl, xch, dom)), 0;
+    if (!strcmp(argv[1], "state")) return printf("%lld\n", (long long)domain_flags(ctrl, xch, dom)), 0;
     if (!strcmp(argv[1], "interrupt")) return argc > 6 ? interrupt(ctrl, xch, dom, argv + 3) : 2;
     if (argc < 4) return 2;
     unsigned vcpus = strtoul(argv[3], NULL, 0);
