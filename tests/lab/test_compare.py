@@ -154,6 +154,11 @@ class Judge(unittest.TestCase):
         self.vcpu["frames"].insert(5, {"symbol": "handle_mm_fault", "offset": "0xdb", "size": "0x200", "found_by": "scan"})
         self.assertEqual((self.verdict().right, self.verdict().guesses), (True, 1))
 
+    def test_a_guess_is_not_right(self):
+        self.vcpu["frames"][4]["found_by"] = "scan"
+        verdict = self.verdict()
+        self.assertEqual((verdict.missing, verdict.wrong), (["__hrtimer_run_queues+0x18c/0x2b4 (only guessed)"], []))
+
     def test_wrong_at_the_end(self):
         self.vcpu["frames"].append({"symbol": "start_kernel", "offset": "0x1", "size": "0x200", "found_by": "ehabi"})
         self.assertFalse(self.verdict().right)

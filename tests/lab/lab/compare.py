@@ -10,7 +10,7 @@ name must agree; from its caller on every frame must be there, in order, with th
 - Frames above the first one (delay loops, an interrupt in them) are newer than the guest's text and are counted, not judged.
 - Where frame pointers lead, the guest's own text leaves out what an interrupt met in a function without a frame (a leaf in assembly
   and its caller, which only the link register names): such functions, listed here, are not wrong directly after an exception entry.
-- A frame found by a scan is a guess that says so: it is neither right nor wrong."""
+- A frame found by a scan is a guess that says so: it is not wrong, but a frame that is only guessed is not found either."""
 import re
 from dataclasses import dataclass, field
 
@@ -102,19 +102,21 @@ def against_console(vcpu, backtrace):
         return verdict
     verdict.above = start
     verdict.agree = 1
-    below = frames[start + 1:]
+    below = [f for f in frames[start + 1:] if f.get("found_by") != "scan"]
+    if frames[start].get("found_by") == "scan":
+        verdict.agree = 0
+        verdict.missing.append(f"{pivot} (only guessed)")
     pairs = align(below, rest)
     verdict.agree += len(pairs)
     matched, there = {i for i, _ in pairs}, {j for _, j in pairs}
-    verdict.missing = [str(f) for j, f in enumerate(rest) if j not in there]
+    guesses = [f for f in frames[start + 1:] if f.get("found_by") == "scan"]
+    verdict.missing += [f"{f} (only guessed)" if any(same(g, f) for g in guesses) else str(f) for j, f in enumerate(rest) if j not in there]
     last = max(matched, default=-1)
     # The guest's unwinder went astray at an end like "sysrq_reset_seq_param_set+0x0"; ours need not.
     stops_early = bool(pairs) and pairs[-1][1] == len(rest) - 1 and mislabelled(below[last], rest[-1])
     for i, frame in enumerate(below):
         after_entry = any(EXCEPTION_ENTRY.match(f.get("symbol") or "") for f in below[max(0, i - 3):i])
         if i in matched:
-            pass
-        elif frame.get("found_by") == "scan":
             pass
         elif i > last and stops_early:
             verdict.beyond += 1
