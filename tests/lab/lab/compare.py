@@ -8,15 +8,18 @@ name must agree; from its caller on every frame must be there, in order, with th
   (sysrq_reset_seq_param_set+0x0), xstack the one that called. The same address under the right name agrees.
 - A guest that mislabels its last frame stopped there for that reason: what xstack has beyond it is not judged by the guest's text.
 - Frames above the first one (delay loops, an interrupt in them) are newer than the guest's text and are counted, not judged.
-- Where frame pointers lead, the guest's own text leaves out what an interrupt met in a function without a frame (a leaf in assembly
-  and its caller, which only the link register names): such functions, listed here, are not wrong directly after an exception entry.
+- Where frame pointers lead (arm64, arm32's older kernels), the guest's own text leaves out what an interrupt met in a function that has
+  no frame: directly after an exception entry the interrupted function (arm32), and after that the one that only the link register
+  names, are not judged, unless the same place comes again as the next frame.
 - A frame found by a scan is a guess that says so: it is not wrong, but a frame that is only guessed is not found either."""
 import re
 from dataclasses import dataclass, field
 
 EXCEPTION_ENTRY = re.compile(r"^(__(irq|dabt|pabt|und|fiq)_(svc|usr)|el[01][ht]_(64|32)_\w+)$")
-LEFT_OUT = {"read_zero", "read_iter_zero", "__arch_clear_user", "__clear_user_std", "arm_clear_user", "__clear_user_memset",
-            "arch_cpu_idle", "cpu_do_idle", "cpu_v7_do_idle"}
+
+SYSRQ = ("panic", "sysrq_handle_crash", "__handle_sysrq", "write_sysrq_trigger", "proc_reg_write", "vfs_write", "ksys_write")
+# What a CPU that a panic stopped may have been doing: mostly nothing, sometimes a kernel thread's work.
+STOPPED = (("do_idle", "cpu_startup_entry"), ("kthread", "ret_from_fork"))
 
 
 @dataclass
@@ -115,12 +118,16 @@ def against_console(vcpu, backtrace):
     # The guest's unwinder went astray at an end like "sysrq_reset_seq_param_set+0x0"; ours need not.
     stops_early = bool(pairs) and pairs[-1][1] == len(rest) - 1 and mislabelled(below[last], rest[-1])
     for i, frame in enumerate(below):
-        after_entry = any(EXCEPTION_ENTRY.match(f.get("symbol") or "") for f in below[max(0, i - 3):i])
+        before = below[i - 1] if i else {}
+        after = below[i + 1] if i + 1 < len(below) else {}
+        left_out = after.get("symbol") != frame.get("symbol") and (
+            frame.get("found_by") == "exception" and backtrace.frame_pointers and EXCEPTION_ENTRY.match(before.get("symbol") or "")
+            or frame.get("found_by") == "link-register" and before.get("found_by") == "exception")
         if i in matched:
             pass
         elif i > last and stops_early:
             verdict.beyond += 1
-        elif after_entry and bare(frame.get("symbol")) in LEFT_OUT:
+        elif left_out:
             verdict.above += 1
         else:
             verdict.wrong.append(show(frame))
@@ -176,15 +183,10 @@ def judge(report, guest, console):
             continue
         if backtrace:
             verdicts.append(against_console(vcpu, backtrace))
-            if verdicts[-1].beyond or (guest.way == "sysrq" and backtrace.frames[0].symbol == "panic" and verdicts[-1].right):
-                # where the guest's own words end early, the table goes on
-                if backtrace.frames[0].symbol == "panic" and guest.way == "sysrq":
-                    known = ("panic", "sysrq_handle_crash", "__handle_sysrq", "write_sysrq_trigger", "proc_reg_write", "vfs_write", "ksys_write")
-            if known:
-                more = against_table(vcpu, known)
-                verdicts[-1].missing += [f"{m} (by the table)" for m in more.missing]
+            if guest.way == "sysrq" and backtrace.frames[0].symbol == "panic":  # arm32's own words end early: the table goes on
+                verdicts[-1].missing += [f"{m} (by the table)" for m in against_table(vcpu, SYSRQ).missing]
         elif known or dies:
-            verdicts.append(against_table(vcpu, known or ("do_idle", "cpu_startup_entry")))
+            verdicts.append(min((against_table(vcpu, functions) for functions in ([known] if known else STOPPED)), key=lambda v: len(v.missing)))
         else:
             verdicts.append(Verdict(number_, "nothing known", got=[show(f) for f in vcpu.get("frames", [])], ended=vcpu.get("ended", "")))
     return verdicts

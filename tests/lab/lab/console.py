@@ -19,6 +19,7 @@ class Frame:
 class Backtrace:
     cpu: int
     frames: list = field(default_factory=list)
+    frame_pointers: bool = False   # arm32 without EHABI
 
 
 PLACE = r"(?P<symbol>[\w.$]+)\+(?P<offset>0x[0-9a-f]+)/(?P<size>0x[0-9a-f]+)(?: \[(?P<module>[\w-]+)[^]]*\])?"
@@ -61,6 +62,7 @@ def backtraces(text):
             match = form.match(line)
             if match:
                 block.frames.append(Frame(match["symbol"], int(match["offset"], 16), int(match["size"], 16), match["module"]))
+                block.frame_pointers |= form is FORMS[1]
                 break
     for block in found.values():
         while block.frames and block.frames[0].symbol in PRINTERS:

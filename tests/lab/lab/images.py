@@ -149,6 +149,7 @@ def dom0(out, root, arch, xen, modules, files, programs):
 
     # Nothing names these, and they are loaded all the same: libgcc_s by pthread_cancel, Xen's libraries by dlopen.
     queue = ["libgcc_s.so.1", "libxenctrl.so.4.17", f"libxenctrl.so.{xen}", "libxenforeignmemory.so.1", "libxentoolcore.so.1", "libxenstore.so.4"]
+    todo += [f for p, f in files.items() if not p.startswith("domu/")]
     queue += [n for f in todo for n in needed(f)]
     while queue:
         name = queue.pop()
