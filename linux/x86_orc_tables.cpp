@@ -176,11 +176,11 @@ class StructureSearch {
     if (run < kMinKernelEntries || run > kMaxEntries) {
       return std::nullopt;
     }
-    for (std::uint64_t back = kOverrun + 1; back-- > 0;) {
-      OrcTable table;
-      table.ip = first;
-      table.count = static_cast<std::uint32_t>(run - back);
-      for (std::uint64_t gap = 0; gap <= 6; gap += 2) {
+    for (std::uint64_t gap = 0; gap <= 6; gap += 2) {
+      for (std::uint64_t back = kOverrun + 1; back-- > 0;) {
+        OrcTable table;
+        table.ip = first;
+        table.count = static_cast<std::uint32_t>(run - back);
         table.entries = first + std::uint64_t{table.count} * 4 + gap;
         if (are_entries(search_, table.entries, table.count)) {
           return table;
@@ -286,7 +286,7 @@ std::optional<OrcTable> find_module_orc(VirtMemory& search, const KernelModule& 
     table.ip = GuestVirt(load_le<std::uint64_t>(&bytes[at + 8]));
     table.entries = GuestVirt(load_le<std::uint64_t>(&bytes[at + 16]));
     if (table.count == 0 || table.count > kMaxModuleEntries || table.ip < kernel_image_begin ||
-        table.entries < kernel_image_begin || table.ip.value % 4 != 0 || table.entries.value % 2 != 0) {
+        table.entries < kernel_image_begin) {  // neither is aligned: a module's sections need not be
       continue;
     }
     if (!is_sorted(search, table, kernel_image_begin, GuestVirt(~0ULL)) ||

@@ -3,6 +3,7 @@
 
 #include "arch/x86/decode.h"
 #include "arch/x86/registers.h"
+#include "arch/x86/stacks.h"
 #include "arch/x86/step.h"
 
 namespace xstack {
@@ -19,6 +20,7 @@ const ArchOps& x86_32_ops() {
                             .translation_with_root = x86::with_root,
                             .first_frame = x86::first_frame,
                             .step = x86::step,
+                            .mark_stacks = x86::mark_stacks,
                             .stack_size = 8192};
   return kOps;
 }
@@ -35,6 +37,7 @@ const ArchOps& x86_64_ops() {
                             .translation_with_root = x86::with_root,
                             .first_frame = x86::first_frame,
                             .step = x86::step,
+                            .mark_stacks = x86::mark_stacks,
                             .stack_size = 16384};
   return kOps;
 }
