@@ -81,6 +81,9 @@ class FramePointerStep {
     if (const auto regs = encoded_regs(*fp_, word_)) {
       return interrupted(*regs);
     }
+    if (*fp_ == 0 && !context_.tables.orc.empty()) {
+      return miss(EndReason::no_unwind_info, "rbp is no frame pointer");  // with ORC it is a register like any other
+    }
     if (*fp_ == 0) {
       return Step(tl::unexpected(TraceEnd{EndReason::end_of_stack, "the frame pointer is zero", {}}));
     }
