@@ -14,6 +14,7 @@
 #include "linux/kernel_image.h"
 #include "linux/mapped_scan.h"
 #include "linux/module_list.h"
+#include "linux/searching_code.h"
 #include "linux/text_anchors.h"
 #include "linux/vmcoreinfo.h"
 #include "linux/x86_orc_tables.h"
@@ -189,8 +190,9 @@ void LinuxKernel::find_unwind_tables() {
   }
   const GuestVirt end = std::max({range->second, found_.kallsyms->token_index, found_.kallsyms->addresses});
   UnwindTables& unwind = found_.unwind;
+  SearchingCode code(code_, search_, *found_.kallsyms);
   if (arch_.id == ArchId::arm32) {
-    unwind.ehabi = find_kernel_ehabi(search_, range->first, end, code_);
+    unwind.ehabi = find_kernel_ehabi(search_, range->first, end, code);
     if (unwind.ehabi.empty()) {
       return;  // a kernel with frame pointers has modules with frame pointers
     }
@@ -199,7 +201,7 @@ void LinuxKernel::find_unwind_tables() {
       std::move(tables.begin(), tables.end(), std::back_inserter(unwind.ehabi));
     }
   } else if (arch_.id == ArchId::x86_64) {
-    FoundOrc orc = find_kernel_orc(search_, range->first, end, code_);
+    FoundOrc orc = find_kernel_orc(search_, range->first, end, code);
     unwind.orc = std::move(orc.tables);
     unwind.orc_layout = orc.layout;
     if (!orc.why_not.empty()) {

@@ -28,7 +28,7 @@ CPU = re.compile(r"^CPU: (\d+) (?:UID: \d+ )?PID: \d+")
 FORMS = (
     re.compile(r"^\s*[\w.$]+(?: \[[\w-]+\])? from " + PLACE + r"$"),                       # arm32, EHABI
     re.compile(r"^\[<[0-9a-f]+>\] \([^)]*\) from \[<[0-9a-f]+>\] \(" + PLACE + r"\)$"),    # arm32, frame pointers
-    re.compile(r"^\s+" + PLACE + r"$"),                                                    # arm64, x86
+    re.compile(r"^\s+" + PLACE + r"(?: \([A-Z]+\))?$"),                                     # arm64 (since 6.13 with where from), x86
     re.compile(r"^\s*RIP: (?:0010|e030):" + PLACE + r"$"),                                 # x86, interrupted (the second is PV)
 )
 # Printers of the backtrace: no longer on the stack when somebody else looks.
