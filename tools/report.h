@@ -82,7 +82,8 @@ struct GuestReport {
 /// How the guest was disturbed: for --verbose and JSON.
 struct CaptureReport {
   std::optional<std::uint64_t> pause_us;  ///< absent: it was not paused by us
-  std::optional<std::uint64_t> pages;     ///< mapped, where mapping is what happens
+  std::optional<std::uint64_t> pages;     ///< mapped in all, where mapping is what happens
+  std::uint64_t walk_pages = 0;           ///< read to walk the stacks of all vCPUs: stacks, page tables, unwind tables
 };
 
 /// Everything a command found, ready for any printer. Passive data.

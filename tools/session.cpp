@@ -369,7 +369,7 @@ Result<Session> run(Guest& guest, const ReportRequest& request) {
     }
   }
   note_missing(report);
-  report.capture = {.pause_us = taken.pause_us, .pages = guest.pages_mapped()};
+  report.capture = {.pause_us = taken.pause_us, .pages = guest.pages_mapped(), .walk_pages = session.frozen->size()};
   return session;
 }
 

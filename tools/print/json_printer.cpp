@@ -248,6 +248,7 @@ class JsonPrinter final : public Printer {
     if (report.capture.pages) {
       out["capture"]["pages"] = *report.capture.pages;
     }
+    out["capture"]["walk_pages"] = report.capture.walk_pages;
     out["partial"] = report.partial;
     out["warnings"] = strings(report.warnings);
     return out.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";

@@ -128,6 +128,7 @@ class TextPrinter final : public Printer {
     if (capture.pages) {
       out += fmt::format("{} pages of its memory were mapped.\n", *capture.pages);
     }
+    out += fmt::format("{} pages were read to walk its stacks.\n", capture.walk_pages);
     return out;
   }
 
