@@ -12,6 +12,7 @@
 #include "linux/kaslr.h"
 #include "linux/kernel_facts.h"
 #include "linux/kernel_image.h"
+#include "linux/kernel_root.h"
 #include "linux/mapped_scan.h"
 #include "linux/module_list.h"
 #include "linux/searching_code.h"
@@ -21,6 +22,11 @@
 #include "symbols/symbol_file.h"
 
 namespace xstack {
+namespace {
+
+constexpr std::uint64_t kMaxLivePages = (std::uint64_t{1} << 30) / kXenPageSize;  // searched of a live domain
+
+}  // namespace
 
 LinuxKernel::LinuxKernel(const KernelInputs& inputs)
     : arch_(inputs.arch),
@@ -50,14 +56,55 @@ void LinuxKernel::use_kallsyms() {
 
 void LinuxKernel::find_kallsyms(const KernelInputs& inputs) {
   PageProbe probe(inputs.guest.memory(), inputs.cpus, translations_);
-  const auto anchors = find_text_anchors(inputs.guest, arch_, inputs.cpus, search_, probe);
+  find_kallsyms_from(inputs, find_text_anchors(inputs.guest, arch_, inputs.cpus, search_, probe));
+}
+
+void LinuxKernel::find_kallsyms_from(const KernelInputs& inputs, std::span<const AnchorCluster> anchors) {
+  PageProbe probe(inputs.guest.memory(), inputs.cpus, translations_);
   FoundImage image = search_image(probe, search_, anchors, arch_.word_size);
   found_.kallsyms = image.kallsyms;
-  found_.banner = std::move(image.banner);
+  if (image.banner) {
+    found_.banner = std::move(image.banner);
+  }
+}
+
+/// No vCPU's tables show the kernel, as when all are in user mode under page table isolation.
+void LinuxKernel::find_kernel_elsewhere(const KernelInputs& inputs) {
+  if (const auto root = find_root_beside(inputs.guest.memory(), arch_, inputs.cpus)) {
+    use_root(inputs, *root);
+    find_kallsyms(inputs);
+    if (found_.kallsyms) {
+      return;
+    }
+  }
+  const bool live = inputs.guest.identity().source == "live";
+  searched_vmcoreinfo_ = true;
+  vmcoreinfo_ = find_vmcoreinfo(inputs.guest, live ? std::optional(kMaxLivePages) : std::nullopt);
+  const auto text = vmcoreinfo_ ? vmcoreinfo_->symbol("_stext") : std::nullopt;
+  if (!text) {
+    warn(vmcoreinfo_ ? "VMCOREINFO was found but does not say where the kernel is"
+                     : "no vCPU's page tables show the kernel, and no VMCOREINFO that says where it is was found");
+    return;
+  }
+  const AnchorCluster anchor{*text, *text, 1};
+  find_kallsyms_from(inputs, std::span(&anchor, 1));
+  if (found_.kallsyms) {
+    return;
+  }
+  const auto root = find_root_by_vmcoreinfo(inputs.guest, arch_, inputs.cpus, *vmcoreinfo_);
+  if (!root) {
+    warn("VMCOREINFO was found, but the kernel's own page tables are not where it says");
+    return;
+  }
+  use_root(inputs, *root);
+  find_kallsyms_from(inputs, std::span(&anchor, 1));
 }
 
 void LinuxKernel::search(const KernelInputs& inputs) {
   find_kallsyms(inputs);
+  if (!found_.kallsyms && !inputs.cpus.empty()) {
+    find_kernel_elsewhere(inputs);
+  }
   use_kallsyms();
   if (kallsyms_ == nullptr) {
     warn("no kallsyms tables were found in the guest's memory");
@@ -93,9 +140,9 @@ void LinuxKernel::find_text() {
 }
 
 void LinuxKernel::find_identity(const KernelInputs& inputs) {
-  std::optional<Vmcoreinfo> info;
+  std::optional<Vmcoreinfo> info = std::move(vmcoreinfo_);
   if (kallsyms_ != nullptr) {
-    if (const auto data = kallsyms_->address_of("vmcoreinfo_data")) {
+    if (const auto data = kallsyms_->address_of("vmcoreinfo_data"); data && !info) {
       if (const auto page = search_.read_word(*data, arch_.word_size); page && *page != 0) {
         info = read_vmcoreinfo(search_, GuestVirt(*page));
       }
@@ -106,8 +153,8 @@ void LinuxKernel::find_identity(const KernelInputs& inputs) {
       found_.banner = find_banner(text);
     }
   }
-  if (!info && inputs.guest.identity().source != "live") {
-    info = find_vmcoreinfo(inputs.guest);
+  if (!info && !searched_vmcoreinfo_ && inputs.guest.identity().source != "live") {
+    info = find_vmcoreinfo(inputs.guest, std::nullopt);
   }
   if (info) {
     found_.release = info->release();
@@ -243,7 +290,7 @@ void LinuxKernel::replay(const KernelInputs& inputs, KernelFindings findings) {
 
 void LinuxKernel::warn_of_derived_offset() {
   if (found_.kaslr_derived) {
-    warn("the KASLR offset is derived from where the kernel lies: no VMCOREINFO was found");
+    warn("the KASLR offset is derived from where the kernel lies: the guest does not say it");
   }
 }
 

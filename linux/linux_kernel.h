@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,8 @@
 #include "linux/kallsyms.h"
 #include "linux/kernel.h"
 #include "linux/kernel_findings.h"
+#include "linux/text_anchors.h"
+#include "linux/vmcoreinfo.h"
 
 namespace xstack {
 
@@ -45,6 +48,8 @@ class LinuxKernel final : public Kernel {
  private:
   /// The steps of search(), in order.
   void find_kallsyms(const KernelInputs& inputs);
+  void find_kallsyms_from(const KernelInputs& inputs, std::span<const AnchorCluster> anchors);
+  void find_kernel_elsewhere(const KernelInputs& inputs);
   void find_text();
   void find_identity(const KernelInputs& inputs);
   void find_modules(const KernelInputs& inputs);
@@ -65,6 +70,8 @@ class LinuxKernel final : public Kernel {
   KernelFindings found_;
   KernelCode code_;
   Kallsyms* kallsyms_ = nullptr;  ///< owned by code_
+  std::optional<Vmcoreinfo> vmcoreinfo_;
+  bool searched_vmcoreinfo_ = false;  ///< in all of memory
   std::unique_ptr<ModuleSymbols> module_symbols_;
   std::vector<KernelModule> modules_;
   std::vector<std::string> sources_;

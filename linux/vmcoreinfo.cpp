@@ -13,6 +13,7 @@ namespace {
 constexpr std::string_view kFirstKey = "OSRELEASE=";
 constexpr std::size_t kNoteText = 0x18;  // after the note's header and the name "VMCOREINFO"
 constexpr unsigned kMaxCandidates = 64;
+constexpr std::uint64_t kBatch = 512;  // pages
 
 std::optional<std::uint64_t> parse_number(std::string_view text, int base) {
   if (text.starts_with("0x")) {
@@ -99,14 +100,25 @@ std::optional<Vmcoreinfo> read_vmcoreinfo(VirtMemory& memory, GuestVirt at) {
   return text ? Vmcoreinfo::parse(*text) : std::nullopt;
 }
 
-std::optional<Vmcoreinfo> find_vmcoreinfo(Guest& guest) {
+std::optional<Vmcoreinfo> find_vmcoreinfo(Guest& guest, std::optional<std::uint64_t> max_pages) {
   PhysMemory& memory = guest.memory();
   std::optional<Vmcoreinfo> from_note;
   unsigned candidates = 0;
   std::array<char, kNoteText + kFirstKey.size()> start{};
+  std::vector<GuestPhys> batch;
+  std::uint64_t left = max_pages.value_or(~std::uint64_t{0});
   for (const FrameRange& range : guest.ram()) {
-    for (std::uint64_t frame = 0; frame < range.count && candidates < kMaxCandidates; ++frame) {
+    const std::uint64_t count = std::min(range.count, left);
+    left -= count;
+    for (std::uint64_t frame = 0; frame < count && candidates < kMaxCandidates; ++frame) {
       const GuestPhys page = range.first + frame * kXenPageSize;
+      if (frame % kBatch == 0) {
+        batch.clear();
+        for (std::uint64_t i = frame; i < std::min(frame + kBatch, count); ++i) {
+          batch.push_back(range.first + i * kXenPageSize);
+        }
+        memory.prefetch(batch);
+      }
       if (const auto n = memory.read_some(page, std::as_writable_bytes(std::span(start))); !n || *n < start.size()) {
         continue;
       }

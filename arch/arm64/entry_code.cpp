@@ -156,4 +156,22 @@ std::optional<tl::expected<Frame, TraceEnd>> interrupted_by_entry(StepContext& c
   return interrupted;
 }
 
+bool in_trampoline(StepContext& context, const Frame& frame) {
+  const auto spsr = context.cpu.regs.get(kSpsrEl1);
+  if (!spsr || !is_user_pstate(*spsr) || context.code.is_code(frame.pc).value_or(false)) {
+    return false;
+  }
+  const GuestVirt page(frame.pc.value & ~(kXenPageSize - 1));
+  for (std::uint64_t at = 0; at < kXenPageSize; at += 4) {
+    const auto insn = context.memory.read_value<std::uint32_t>(page + at);
+    if (!insn) {
+      return false;
+    }
+    if (is_msr_ttbr1(*insn)) {
+      return true;
+    }
+  }
+  return false;
+}
+
 }  // namespace xstack::arm64

@@ -18,4 +18,10 @@ namespace xstack::arm64 {
                                                                                 const Frame& frame,
                                                                                 const CodeSymbol& function);
 
+/// Did the vCPU stop in the trampoline through which user mode enters and leaves a kernel with page table isolation
+/// (tramp_vectors, tramp_exit_native)? It runs at an alias outside the kernel's image, with the user's registers, what
+/// it leaves or goes to being in ELR_EL1 and SPSR_EL1. Told by that, and by its page, the only code outside the image
+/// that writes TTBR1_EL1. `frame` is the innermost.
+[[nodiscard]] bool in_trampoline(StepContext& context, const Frame& frame);
+
 }  // namespace xstack::arm64

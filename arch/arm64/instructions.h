@@ -101,4 +101,9 @@ inline constexpr std::uint32_t kStoreX0X1 = 0xa900'07e0;  ///< stp x0, x1, [sp]:
   return (insn & 0xffff'ffe0) == 0xd518'4020;
 }
 
+/// MSR TTBR1_EL1, Xt.
+[[nodiscard]] constexpr bool is_msr_ttbr1(std::uint32_t insn) {
+  return (insn & 0xffff'ffe0) == 0xd518'2020;
+}
+
 }  // namespace xstack::arm64

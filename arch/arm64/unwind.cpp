@@ -39,6 +39,9 @@ class Step {
         function_(context.code.function_at(lookup_address(callee))) {}
 
   Caller run() {
+    if (depth_ == 0 && in_trampoline(context_, callee_)) {
+      return end_in_trampoline();
+    }
     if (depth_ == 0 && function_ && is_entry_code(context_.memory, *function_)) {
       if (auto interrupted = interrupted_by_entry(context_, callee_, *function_)) {
         return std::move(*interrupted);
@@ -234,6 +237,18 @@ class Step {
     frame.regs.set(kFp, *fp);
     set_sp(frame, caller_sp);
     return frame;
+  }
+
+  [[nodiscard]] Caller end_in_trampoline() const {
+    TraceEnd user{EndReason::user_mode, "in the trampoline between user mode and the kernel", {}};
+    const auto& regs = context_.cpu.regs;
+    const bool compat = (regs.get(kSpsrEl1).value_or(0) & kPstateAarch32) != 0;
+    const auto pc = regs.get(kElrEl1);
+    const auto sp = compat ? callee_.regs.get(13) : regs.get(kSpEl0);
+    if (pc && sp) {
+      user.user = UserContext{GuestVirt(*pc), GuestVirt(*sp)};
+    }
+    return tl::unexpected(std::move(user));
   }
 
   /// Up to 4.14, entry from user mode and new threads begin with x29 zero.

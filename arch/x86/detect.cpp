@@ -27,6 +27,11 @@ std::optional<ArchGuess> width_of_hvm(const Context& context, const std::optiona
   if (context.gs_base_kernel >> 32 != 0) {
     return ArchGuess{ArchId::x86_64, "the kernel's gs base is above 4 GiB"};
   }
+  // Linux's selectors differ: __KERNEL_CS and __USER_CS of arch/x86/include/asm/segment.h are 0x60 and 0x73 on 32-bit
+  // kernels; on 64-bit ones 0x60 and 0x70 are no code segments.
+  if (!record && (cr[0] & kCr0Paging) != 0 && (context.cs == 0x60 || context.cs == 0x73)) {
+    return ArchGuess{ArchId::x86_32, "the code segment is that of a 32-bit Linux"};
+  }
   if ((cr[0] & kCr0Paging) == 0) {
     return std::nullopt;
   }

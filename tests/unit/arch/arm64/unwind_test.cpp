@@ -244,6 +244,29 @@ TEST_F(Arm64Unwind, ABrokenChainIsScannedAndMarked) {
   EXPECT_EQ(w.frames[1].found_by, FoundBy::scan);
 }
 
+TEST_F(Arm64Unwind, TheTrampolineLeadsToUserMode) {
+  constexpr std::uint64_t kAlias = 0xffff'fbff'fdbf'7000;
+  for (std::uint64_t at = 0; at < 4096; at += 4) {
+    memory_.put(GuestVirt(kAlias + at), kNop);
+  }
+  context_.pc(kAlias + 0xc80).x(29, 0x7ff0).x(13, 0x6000).sp_el1(kStack + 0x4000);
+  context_.spsr_el1(0).elr_el1(0x40'0000).sp_el0(0x7000);
+  EXPECT_EQ(walk().end.reason, EndReason::bad_unwind_info) << "code outside the kernel alone is not it";
+  memory_.put(GuestVirt(kAlias + 0x600), std::uint32_t{0xd518'203e});  // msr ttbr1_el1, x30
+  Walk w = walk();
+  EXPECT_EQ(w.frames.size(), 1U);
+  EXPECT_EQ(w.end.reason, EndReason::user_mode);
+  ASSERT_TRUE(w.end.user);
+  EXPECT_EQ(w.end.user->pc, GuestVirt(0x40'0000));
+  EXPECT_EQ(w.end.user->sp, GuestVirt(0x7000));
+  context_.spsr_el1(0x10);
+  w = walk();
+  ASSERT_TRUE(w.end.user);
+  EXPECT_EQ(w.end.user->sp, GuestVirt(0x6000)) << "AArch32 user code has its stack pointer in x13";
+  context_.spsr_el1(5);
+  EXPECT_EQ(walk().end.reason, EndReason::bad_unwind_info);
+}
+
 TEST_F(Arm64Unwind, AReturnAddressOutsideCodeEnds) {
   context_.pc(in(0)).x(29, kStack + 0x1000).sp_el1(kStack + 0x1000);
   record(kStack + 0x1000, kStack + 0x1100, 0xffff'8000'0b00'0000);
