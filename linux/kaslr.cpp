@@ -16,8 +16,18 @@ std::optional<std::uint64_t> derive_kaslr_offset(ArchId arch, GuestVirt text) {
   switch (arch) {
     case ArchId::arm32:
       return 0;
-    case ArchId::x86_32:
+    case ArchId::x86_32: {
+      // Linked at PAGE_OFFSET + CONFIG_PHYSICAL_START, 16 MiB unless someone chose otherwise, and slid in steps of
+      // CONFIG_PHYSICAL_ALIGN, 8 KiB at least.
+      for (const std::uint64_t page_offset : {0xc0000000U, 0xb0000000U, 0x80000000U, 0x78000000U, 0x40000000U}) {
+        const std::uint64_t linked = page_offset + (16U << 20);
+        if (at >= page_offset) {
+          const bool sane = at >= linked && (at - linked) % 0x2000 == 0 && at - linked < (std::uint64_t{1} << 30);
+          return sane ? std::optional(at - linked) : std::nullopt;
+        }
+      }
       return std::nullopt;
+    }
     case ArchId::x86_64: {
       constexpr std::uint64_t kLinked = 0xffffffff81000000;
       constexpr std::uint64_t kStep = 2U << 20;  // CONFIG_PHYSICAL_ALIGN

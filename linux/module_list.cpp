@@ -18,8 +18,23 @@ constexpr unsigned kMaxCandidates = 16384;
 constexpr std::size_t kMaxModules = 4096;
 constexpr std::uint32_t kLastState = 3;  // MODULE_STATE_UNFORMED
 
+/// Where the linear mapping that the image of a 32-bit x86 kernel is in ends: modules are in the vmalloc area above it.
+std::uint64_t linear_end(PageProbe& probe, GuestVirt image) {
+  constexpr std::uint64_t kStep = 2U << 20;
+  const auto first = probe.at(image);
+  std::uint64_t end = image.value & ~(kStep - 1);
+  while (first && end < 0xff000000) {
+    const auto here = probe.at(GuestVirt(std::max(end, image.value)));
+    if (!here || here->phys.value - std::max(end, image.value) != first->phys.value - image.value) {
+      break;
+    }
+    end += kStep;
+  }
+  return end;
+}
+
 /// Could a module be at `address`? Keeps the many other lists of the kernel's data out.
-bool in_module_area(const ModuleListPlace& place, std::uint64_t address) {
+bool in_module_area(const ModuleListPlace& place, std::uint64_t linear_end, std::uint64_t address) {
   const std::uint64_t image = place.image_begin.value;
   if (address >= image && address < place.data_begin.value + kDataBytes) {
     return false;  // the kernel's own image, which its data points into everywhere
@@ -39,7 +54,7 @@ bool in_module_area(const ModuleListPlace& place, std::uint64_t address) {
     case ArchId::x86_32:
       break;
   }
-  return address >= 0x40000000;
+  return address >= linear_end && address < 0xfffff000;
 }
 
 std::optional<std::string> module_name(std::span<const std::byte> field) {
@@ -85,6 +100,7 @@ std::optional<Node> read_node(VirtMemory& search, GuestVirt list, unsigned word_
 
 std::optional<GuestVirt> find_module_head(PageProbe& probe, VirtMemory& search, const ModuleListPlace& place) {
   const unsigned word_size = place.arch.word_size;
+  const std::uint64_t linear = place.arch.id == ArchId::x86_32 ? linear_end(probe, place.image_begin) : 0;
   std::optional<GuestVirt> head;
   unsigned candidates = 0;
   const auto visit = [&](GuestVirt at, std::span<const std::byte> bytes) {
@@ -94,7 +110,8 @@ std::optional<GuestVirt> find_module_head(PageProbe& probe, VirtMemory& search, 
     };
     for (std::size_t offset = 0; offset + 2 * std::size_t{word_size} <= bytes.size(); offset += word_size) {
       const std::uint64_t next = word(offset);
-      if (next < 0x1000 || !in_module_area(place, next) || !in_module_area(place, word(offset + word_size))) {
+      if (next < 0x1000 || !in_module_area(place, linear, next) ||
+          !in_module_area(place, linear, word(offset + word_size))) {
         continue;
       }
       const GuestVirt here = at + offset;
