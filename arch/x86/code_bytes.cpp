@@ -31,6 +31,26 @@ std::span<const std::byte> read_prefix(VirtMemory& memory, GuestVirt begin, std:
   return out.first(done);
 }
 
+/// The length of the no-op at the beginning of `bytes`, 0 when there is none. Where tracing is off the kernel puts one
+/// of 5 bytes in place of the call to __fentry__; which, depends on width and processor (asm/nops.h).
+std::size_t nop_length(std::span<const std::byte> bytes) {
+  using namespace std::string_view_literals;
+  static constexpr std::array kNops = {
+      "\x90"sv,
+      "\x66\x90"sv,
+      "\x0f\x1f\x44\x00\x00"sv,
+      "\x3e\x8d\x74\x26\x00"sv,  // lea ds:0(esi), esi: 32-bit
+      "\x66\x66\x66\x66\x90"sv,
+      "\x66\x66\x90\x66\x90"sv,
+  };
+  for (const std::string_view nop : kNops) {
+    if (nop.size() <= bytes.size() && std::memcmp(bytes.data(), nop.data(), nop.size()) == 0) {
+      return nop.size();
+    }
+  }
+  return 0;
+}
+
 /// Whether FF /2 with the given ModRM (and SIB) has exactly `length` bytes counted from the FF.
 bool is_indirect_call(std::span<const std::byte> insn) {
   if (insn.size() < 2 || at(insn, 0) != 0xff) {
@@ -130,10 +150,10 @@ FrameState frame_state(VirtMemory& memory, GuestVirt begin, GuestVirt pc, unsign
   for (unsigned skipped = 0; skipped < 8 && i < bytes.size(); ++skipped) {
     if (matches("\xf3\x0f\x1e\xfa"sv) || matches("\xf3\x0f\x1e\xfb"sv)) {
       i += 4;
-    } else if (matches("\x0f\x1f\x44\x00\x00"sv) || matches("\xe8"sv)) {
+    } else if (matches("\xe8"sv)) {
       i += 5;
-    } else if (matches("\x90"sv)) {
-      i += 1;
+    } else if (const std::size_t nop = nop_length(bytes.subspan(i))) {
+      i += nop;
     } else {
       break;
     }
@@ -170,6 +190,16 @@ FrameState frame_state(VirtMemory& memory, GuestVirt begin, GuestVirt pc, unsign
     }
   }
   return FrameState::built;
+}
+
+bool is_return(VirtMemory& memory, GuestVirt pc) {
+  std::array<std::byte, 2> buffer{};
+  const auto bytes = read_prefix(memory, pc, buffer);
+  if (bytes.empty()) {
+    return false;
+  }
+  const bool repeated = bytes.size() == 2 && at(bytes, 0) == 0xf3 && at(bytes, 1) == 0xc3;
+  return at(bytes, 0) == 0xc3 || at(bytes, 0) == 0xc2 || repeated;
 }
 
 std::optional<unsigned> stub_words_pushed(std::span<const std::byte> code_to_pc) {

@@ -40,6 +40,10 @@ enum class FrameState : std::uint8_t {
 /// Reads the function's first bytes (`begin`) and those round `pc`.
 [[nodiscard]] FrameState frame_state(VirtMemory& memory, GuestVirt begin, GuestVirt pc, unsigned word_size);
 
+/// Whether the instruction at `pc` is a near return: what it returns to is on top of the stack, and every callee-saved
+/// register has its caller's value again. A jump to a return thunk does not count.
+[[nodiscard]] bool is_return(VirtMemory& memory, GuestVirt pc);
+
 /// How many words a hypercall stub (32 bytes, filled in by Xen, xen/arch/x86/hypercall.c; or Linux's xen_hypercall_pv)
 /// has pushed when the instruction at `pc` is about to run. Nothing when the bytes from `begin` to `pc` are no such
 /// stub.

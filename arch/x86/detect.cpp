@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "arch/x86/detect.h"
 
+#include <array>
 #include <optional>
 #include <string>
 
@@ -14,6 +15,44 @@ using namespace x86;
 
 constexpr std::uint64_t kCr0Paging = 1ULL << 31;
 constexpr std::uint64_t kCr4Pae = 1U << 5;
+constexpr std::uint64_t kCr4La57 = 1U << 12;
+constexpr std::uint64_t kCr4Pcide = 1U << 17;
+
+/// CR4 bits that only long mode uses, and a CR3 that only PAE paging outside of it can hold: its table of four
+/// entries is aligned to 32 bytes, where long mode's tables are aligned to pages (bits 3 and 4 are cache control).
+std::optional<ArchGuess> width_of_paging(const Context& context) {
+  constexpr std::uint64_t kSubPage = 0xfe0;
+  if ((context.ctrlreg[4] & (kCr4La57 | kCr4Pcide)) != 0) {
+    return ArchGuess{ArchId::x86_64, "CR4 has LA57 or PCIDE, which only long mode uses"};
+  }
+  if ((context.ctrlreg[3] & kSubPage) != 0) {
+    return ArchGuess{ArchId::x86_32, "CR3 is no page's address, as only PAE paging without long mode has it"};
+  }
+  return std::nullopt;
+}
+
+/// What Linux's own selectors say of its width (__KERNEL_CS, __USER_CS, __USER32_CS and the data segments beside them,
+/// arch/x86/include/asm/segment.h; unchanged since 2.6). Weaker than what the processor says. A 64-bit kernel's own
+/// are not asked for: they are a 32-bit one's at boot, and its rip has told already.
+std::optional<ArchGuess> width_of_selectors(const Context& context) {
+  struct Pair {
+    std::uint16_t cs, ss;
+    ArchId id;
+    const char* why;
+  };
+  static constexpr std::array kPairs = {
+      Pair{0x73, 0x7b, ArchId::x86_32, "CS and SS are the user segments of a 32-bit Linux"},
+      Pair{0x60, 0x68, ArchId::x86_32, "CS and SS are the kernel segments of a 32-bit Linux"},
+      Pair{0x33, 0x2b, ArchId::x86_64, "CS and SS are the user segments of a 64-bit Linux"},
+      Pair{0x23, 0x2b, ArchId::x86_64, "CS and SS are the segments of 32-bit programs on a 64-bit Linux"},
+  };
+  for (const Pair& pair : kPairs) {
+    if (context.cs == pair.cs && context.ss == pair.ss) {
+      return ArchGuess{pair.id, pair.why};
+    }
+  }
+  return std::nullopt;
+}
 
 /// What one HVM vCPU proves about its kernel's width; nothing when it proves nothing (not started, real mode).
 std::optional<ArchGuess> width_of_hvm(const Context& context, const std::optional<HvmRecord>& record) {
@@ -44,7 +83,10 @@ std::optional<ArchGuess> width_of_hvm(const Context& context, const std::optiona
   if (context.rip >= 0x8000'0000 && (context.cs & 3) == 0) {
     return ArchGuess{ArchId::x86_32, "ring 0 runs in the upper half of 4 GiB"};
   }
-  return std::nullopt;
+  if (auto width = width_of_paging(context)) {
+    return width;
+  }
+  return width_of_selectors(context);
 }
 
 }  // namespace

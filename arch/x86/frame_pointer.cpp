@@ -41,9 +41,9 @@ std::optional<GuestVirt> encoded_regs(std::uint64_t fp, unsigned word_size) {
 }
 
 /// User registers right at the stack pointer: where assembly that was entered from user mode has called C.
-std::optional<Step> user_regs_at(StepContext& context, GuestVirt sp) {
+std::optional<Step> user_regs_at(StepContext& context, GuestVirt sp, GuestVirt kernel_code) {
   const auto saved = read_pt_regs(context.memory, sp, context.cpu.arch->word_size);
-  if (saved && *saved && (*saved)->user) {
+  if (saved && *saved && (*saved)->user && plausible_user(context, **saved, sp, kernel_code)) {
     return resume_at(**saved);
   }
   return std::nullopt;
@@ -69,6 +69,9 @@ class FramePointerStep {
         function_ ? frame_state(context_.memory, function_->start, callee_.pc, word_) : FrameState::none;
     if (callee_.exact && sp_ && (state == FrameState::before || state == FrameState::pushed)) {
       return unbuilt(state);
+    }
+    if (callee_.exact && sp_ && is_return(context_.memory, callee_.pc)) {
+      return unbuilt(FrameState::before);
     }
     if (state == FrameState::none && function_) {
       if (auto step = assembly()) {
@@ -115,7 +118,7 @@ class FramePointerStep {
       return Step(std::move(*frame));
     }
     if (!callee_.exact && sp_) {
-      return user_regs_at(context_, *sp_);
+      return user_regs_at(context_, *sp_, function_->start);
     }
     return std::nullopt;
   }
@@ -128,6 +131,9 @@ class FramePointerStep {
     }
     if (!*saved) {
       return miss(EndReason::bad_unwind_info, fmt::format("no saved registers at {:#x}", at.value));
+    }
+    if ((*saved)->user && !plausible_user(context_, **saved, at, callee_.pc)) {
+      return miss(EndReason::bad_unwind_info, fmt::format("no registers of user mode at {:#x}", at.value));
     }
     return resume_at(**saved);
   }
@@ -147,6 +153,12 @@ class FramePointerStep {
     const GuestVirt pc(*word);
     if (*saved == 0 && *word == 0) {
       return Step(tl::unexpected(TraceEnd{EndReason::end_of_stack, "an empty frame", {}}));
+    }
+    // A direct call of the very function proves whose frame it is, whatever its prologue looks like (the compiler may
+    // build a frame late), and that the caller is code, though no symbol may cover it (a module's).
+    const auto call = call_before(context_.memory, pc, word_);
+    if (function_ && call && call->target == function_->start) {
+      return Step(returned_frame(context_, pc, fp + 2 * word_, *saved, FoundBy::frame));
     }
     const auto site = return_address(context_.memory, context_.code, pc, word_);
     if (!site) {

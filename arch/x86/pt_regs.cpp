@@ -94,6 +94,9 @@ tl::expected<std::optional<Interrupted>, Fault> read_pt_regs32(VirtMemory& memor
   out.regs.set(kCs32, cs);
   out.regs.set(kEflags, flags);
   out.regs.set(kEsp, out.sp.value);
+  if (out.user) {
+    out.regs.set(kSs32, (*words)[16] & kSelector);
+  }
   return out;
 }
 
@@ -122,6 +125,26 @@ Step resume_at(const Interrupted& saved) {
   frame.found_by = FoundBy::exception;
   frame.exact = true;
   return frame;
+}
+
+bool plausible_user(const StepContext& context, const Interrupted& saved, GuestVirt at, GuestVirt kernel_code) {
+  if (context.cpu.arch->word_size == 8) {
+    return true;
+  }
+  constexpr std::uint64_t kReserved = 0xffc0'8028;  // EFLAGS: always zero
+  constexpr std::uint64_t kSize = 17 * 4;
+  constexpr std::uint64_t kPage = 4096;
+  const std::uint64_t flags = saved.regs.get(kEflags).value_or(0);
+  const std::uint64_t below_top = (kPage - (at.value + kSize) % kPage) % kPage;
+  if ((flags & kReserved) != 0 || (below_top != 0 && below_top != 8 && below_top != 16)) {
+    return false;
+  }
+  const bool virtual_8086 = (flags & kFlagsVm) != 0;  // whose segments are real mode's
+  if (!virtual_8086 && (saved.regs.get(kCs32).value_or(0) & saved.regs.get(kSs32).value_or(0) & 3) != 3) {
+    return false;
+  }
+  const GuestVirt kernel = at < kernel_code ? at : kernel_code;
+  return saved.pc < kernel && saved.sp <= kernel && context.code.is_code(saved.pc) != true;
 }
 
 std::optional<GuestVirt> stack_pointer(const StepContext& context, const Frame& frame) {

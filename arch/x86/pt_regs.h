@@ -29,6 +29,13 @@ struct Interrupted {
 /// The frame of an interrupted kernel, or the end of the trace when it was user code.
 [[nodiscard]] Step resume_at(const Interrupted& saved);
 
+/// Whether user registers, saved at `at`, can be what Linux saved on its way in from user mode. 32-bit: SS and CS have
+/// ring 3, flags have no reserved bit, pc and sp lie below the stack and the code of the kernel, and the record ends
+/// where task stacks begin (task_pt_regs(): 0, 8 or 16 bytes below a page boundary, arch/x86/include/asm/processor.h
+/// and thread_info.h). `kernel_code` is any address of kernel code. 64-bit: not told, true.
+[[nodiscard]] bool plausible_user(const StepContext& context, const Interrupted& saved, GuestVirt at,
+                                  GuestVirt kernel_code);
+
 /// The stack pointer in a frame, from wherever it is known.
 [[nodiscard]] std::optional<GuestVirt> stack_pointer(const StepContext& context, const Frame& frame);
 

@@ -50,6 +50,13 @@ tl::expected<Step, Miss> step32(StepContext& context, const Frame& callee) {
   return step_by_frame_pointer(context, callee);
 }
 
+/// An end is no surer than the frame that it follows: a reader must see that it may be another trace's.
+void mark_guessed(const Frame& callee, TraceEnd& end) {
+  if (callee.found_by == FoundBy::scan) {
+    end.detail += end.detail.empty() ? "after a guess" : "; after a guess";
+  }
+}
+
 }  // namespace
 
 Frame first_frame(const CpuState& cpu) {
@@ -72,9 +79,14 @@ tl::expected<Frame, TraceEnd> step(StepContext& context, const Frame& callee, un
     if (auto guess = scan_for_caller(context, callee)) {
       return std::move(*guess);
     }
-    return tl::unexpected(TraceEnd{outcome.error().reason, std::move(outcome.error().detail), {}});
+    TraceEnd end{outcome.error().reason, std::move(outcome.error().detail), {}};
+    mark_guessed(callee, end);
+    return tl::unexpected(std::move(end));
   }
   Step& next = *outcome;
+  if (!next) {
+    mark_guessed(callee, next.error());
+  }
   // What follows from a guess is one.
   if (next && callee.found_by == FoundBy::scan) {
     next->found_by = FoundBy::scan;
