@@ -58,7 +58,9 @@ def mode(arch, kind, raw):
 def settle(dom0, guest):
     """Wait until the guest has done what it was made for; returns its domid."""
     domid = dom0.domid(guest)
-    wait_console(dom0, guest, r"LAB: ready", BOOT)
+    wait_console(dom0, guest, r"LAB: ready|Kernel panic", BOOT)
+    if "LAB: ready" not in dom0.console(guest):
+        raise LabError(f"{guest.name} died before its time; see {dom0.share}/console/guest-{guest.name}.log")
     if guest.way in DIES:
         wait_console(dom0, guest, r"Kernel panic - not syncing", DEATH)
         if guest.end == "crashed":
