@@ -160,6 +160,10 @@ class FramePointerStep {
     if (function_ && call && call->target == function_->start) {
       return Step(returned_frame(context_, pc, fp + 2 * word_, *saved, FoundBy::frame));
     }
+    const bool boot_frame = near && *saved > fp.value && is_boot_code(pc - 1) && context_.code.function_at(pc - 1);
+    if (boot_frame && (state == FrameState::built || (function_ && is_boot_code(function_->start)))) {
+      return Step(returned_frame(context_, pc, fp + 2 * word_, *saved, FoundBy::frame));
+    }
     const auto site = return_address(context_.memory, context_.code, pc, word_);
     if (!site) {
       return miss(EndReason::not_code,
@@ -170,10 +174,19 @@ class FramePointerStep {
     if (state == FrameState::none && function_ && !context_.tables.orc.empty()) {
       return miss(EndReason::no_unwind_info, "the function has no frame pointer");
     }
-    if (state == FrameState::none && function_ && !caller_has_frame(pc)) {
+    const bool gone = near && function_ && is_boot_code(function_->start);
+    if (state == FrameState::none && function_ && !gone && !caller_has_frame(pc)) {
       return miss(EndReason::no_unwind_info, "the function has no frame pointer");
     }
     return Step(returned_frame(context_, pc, fp + 2 * word_, *saved, FoundBy::frame));
+  }
+
+  /// Init code, which the kernel frees when it has booted: neither calls nor prologues can be read there any more, but
+  /// the first task's stack still begins in it. Where frame pointers lead to it, they are all there is to go by.
+  bool is_boot_code(GuestVirt address) {
+    const auto begin = context_.code.address_of("_sinittext");
+    const auto end = context_.code.address_of("_einittext");
+    return context_.tables.orc.empty() && begin && end && address >= *begin && address < *end;
   }
 
   bool caller_has_frame(GuestVirt pc) {

@@ -146,6 +146,34 @@ TEST(X86Frames32, ADirectCallProvesACallerWithoutSymbols) {
   EXPECT_NE(f.walk(kText + 0x20, kStackTop - 0x90, kStackTop - 0x80).frames[1].found_by, FoundBy::frame);
 }
 
+TEST(X86Frames32, TheFirstTasksStackBeginsInFreedCode) {
+  constexpr std::uint32_t kInit = kText + 0x1000;
+  Fixture f;
+  f.function("startup_32_smp", kText + 0x800, {0x90});
+  f.function("rest_init", kText, kFramed);
+  f.put(kText + 0x83e, {0xff, 0xd0});
+  // No byte of these can be read.
+  f.code.add("_sinittext", kInit, 16);
+  f.code.add("arch_call_rest_init", kInit + 0x100, 0x100);
+  f.code.add("start_kernel", kInit + 0x200, 0x100);
+  f.words(kStackTop - 0x80, {kStackTop - 0x60, kInit + 0x140});
+  f.words(kStackTop - 0x60, {kStackTop - 0x50, kInit + 0x240});
+  f.words(kStackTop - 0x50, {0x01000000, kText + 0x840});
+  const auto walk = [&] { return f.walk(kText + 0x20, kStackTop - 0x90, kStackTop - 0x80); };
+  EXPECT_EQ(walk().frames[1].found_by, FoundBy::scan);  // nothing says that it is freed code
+  f.code.add("_einittext", kInit + 0x1000, 16);
+  const Walk whole = walk();
+  ASSERT_EQ(whole.frames.size(), 4U);
+  for (std::size_t i = 1; i < 4; ++i) {
+    EXPECT_EQ(whole.frames[i].found_by, FoundBy::frame) << i;
+  }
+  EXPECT_EQ(whole.frames[3].pc, GuestVirt(kText + 0x840));
+  EXPECT_EQ(whole.end.reason, EndReason::end_of_stack);
+  // A chain that does not rise is none.
+  f.words(kStackTop - 0x80, {kStackTop - 0x88});
+  EXPECT_EQ(walk().frames[1].found_by, FoundBy::scan);
+}
+
 /// What an entry from user mode has saved, changed by each test.
 struct Saved {
   std::uint32_t pc = 0xb7f01234, cs = 0x73, flags = 0x246, sp = 0xbff00000, ss = 0x7b;
