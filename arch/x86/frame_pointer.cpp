@@ -174,6 +174,10 @@ class FramePointerStep {
     if (state == FrameState::none && function_ && !context_.tables.orc.empty()) {
       return miss(EndReason::no_unwind_info, "the function has no frame pointer");
     }
+    if (state == FrameState::none && function_ && callee_.exact) {
+      // Assembly that was called by the function whose frame this is: that function would be left out, unsaid.
+      return miss(EndReason::no_unwind_info, "the vCPU is in a function without a frame");
+    }
     const bool gone = near && function_ && is_boot_code(function_->start);
     if (state == FrameState::none && function_ && !gone && !caller_has_frame(pc)) {
       return miss(EndReason::no_unwind_info, "the function has no frame pointer");

@@ -146,6 +146,21 @@ TEST(X86Frames32, ADirectCallProvesACallerWithoutSymbols) {
   EXPECT_NE(f.walk(kText + 0x20, kStackTop - 0x90, kStackTop - 0x80).frames[1].found_by, FoundBy::frame);
 }
 
+TEST(X86Frames32, TheCallerOfAFunctionWithoutAFrameIsNotLeftOut) {
+  Fixture f;
+  f.function("memset", kText, {0x57, 0xf3, 0xaa});  // push edi; rep stosb
+  f.function("caller", kText + 0x100, kFramed);
+  f.function("outer", kText + 0x200, kFramed);
+  f.call(kText + 0x140, kText);
+  f.put(kText + 0x23e, {0xff, 0xd0});
+  f.words(kStackTop - 0x90, {0x1234, kText + 0x140});
+  f.words(kStackTop - 0x80, {kStackTop - 0x40, kText + 0x240});
+  const Walk walk = f.walk(kText + 1, kStackTop - 0x90, kStackTop - 0x80);
+  ASSERT_GE(walk.frames.size(), 2U);
+  EXPECT_EQ(walk.frames[1].pc, GuestVirt(kText + 0x140));
+  EXPECT_EQ(walk.frames[1].found_by, FoundBy::scan);
+}
+
 TEST(X86Frames32, TheFirstTasksStackBeginsInFreedCode) {
   constexpr std::uint32_t kInit = kText + 0x1000;
   Fixture f;
