@@ -16,6 +16,8 @@ using nlohmann::json;
 constexpr const char* kKey = "linux";
 constexpr std::size_t kMaxText = 4U << 20;
 constexpr std::size_t kMaxItems = 16384;
+constexpr std::size_t kMaxWarnings = 64;
+constexpr std::size_t kMaxWarning = 1024;
 constexpr std::uint64_t kMaxRange = std::uint64_t{1} << 30;
 constexpr std::uint32_t kMaxEntries = 16U << 20;
 
@@ -257,6 +259,7 @@ std::map<std::string, std::string> write_facts(const KernelFindings& findings) {
     object["modules"].push_back(write_module(module));
   }
   object["unwind"] = write_unwind(findings.unwind);
+  object["warnings"] = findings.warnings;
   // Names are the guest's own bytes: what is no UTF-8 is replaced, never thrown about.
   return {{kKey, object.dump(-1, ' ', false, json::error_handler_t::replace)}};
 }
@@ -300,6 +303,12 @@ std::optional<KernelFindings> read_facts(const std::map<std::string, std::string
   }
   if (const auto unwind = object.find("unwind"); unwind != object.end() && unwind->is_object()) {
     findings.unwind = read_unwind(*unwind);
+  }
+  for (const json& item : items(object, "warnings")) {
+    if (item.is_string() && item.get_ref<const std::string&>().size() <= kMaxWarning &&
+        findings.warnings.size() < kMaxWarnings) {
+      findings.warnings.push_back(item.get<std::string>());
+    }
   }
   return findings;
 }

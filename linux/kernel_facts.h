@@ -9,7 +9,7 @@
 
 namespace xstack {
 
-/// The facts of a capture, key "linux": one JSON object with everything in `findings` but the warnings.
+/// The facts of a capture, key "linux": one JSON object with everything in `findings`.
 [[nodiscard]] std::map<std::string, std::string> write_facts(const KernelFindings& findings);
 
 /// The same read back. A capture is a stranger's: every member is checked as if it had been found in hostile memory,

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "linux/arm32_unwind_tables.h"
+#include "linux/build_id_note.h"
 #include "linux/file_slide.h"
 #include "linux/kaslr.h"
 #include "linux/kernel_facts.h"
@@ -18,6 +19,7 @@
 #include "linux/searching_code.h"
 #include "linux/text_anchors.h"
 #include "linux/vmcoreinfo.h"
+#include "linux/vmcoreinfo_pointer.h"
 #include "linux/x86_orc_tables.h"
 #include "symbols/symbol_file.h"
 
@@ -139,6 +141,10 @@ void LinuxKernel::find_text() {
   }
 }
 
+GuestVirt LinuxKernel::data_begin() const {
+  return std::max(found_.kallsyms->token_index, found_.text.front().end);
+}
+
 void LinuxKernel::find_identity(const KernelInputs& inputs) {
   std::optional<Vmcoreinfo> info = std::move(vmcoreinfo_);
   if (kallsyms_ != nullptr) {
@@ -153,13 +159,22 @@ void LinuxKernel::find_identity(const KernelInputs& inputs) {
       found_.banner = find_banner(text);
     }
   }
+  if (!info && kallsyms_ != nullptr) {
+    PageProbe probe(inputs.guest.memory(), inputs.cpus, translations_);
+    info = find_vmcoreinfo_by_pointer(probe, search_, {found_.text.front().begin, data_begin(), arch_.word_size});
+  }
   if (!info && !searched_vmcoreinfo_ && inputs.guest.identity().source != "live") {
-    info = find_vmcoreinfo(inputs.guest, std::nullopt);
+    info = find_vmcoreinfo(inputs.guest);
   }
   if (info) {
     found_.release = info->release();
     found_.build_id = info->build_id();
     found_.kaslr_offset = info->kernel_offset();
+  }
+  if (!found_.build_id && kallsyms_ != nullptr) {
+    const auto begin = kallsyms_->address_of("__start_notes");
+    const auto end = kallsyms_->address_of("__stop_notes");
+    found_.build_id = begin && end ? read_build_id_note(search_, *begin, *end) : std::nullopt;
   }
   if (!found_.release && found_.banner) {
     found_.release = release_of_banner(*found_.banner);
@@ -181,8 +196,7 @@ void LinuxKernel::find_modules(const KernelInputs& inputs) {
   const auto range = kallsyms_->range();
   if (!head && range) {
     PageProbe probe(inputs.guest.memory(), inputs.cpus, translations_);
-    const GuestVirt tables = found_.kallsyms->token_index;
-    head = find_module_head(probe, search_, {arch_, range->first, std::max(tables, found_.text.front().end)});
+    head = find_module_head(probe, search_, {arch_, range->first, data_begin()});
   }
   if (!head) {
     return;
@@ -208,12 +222,12 @@ void LinuxKernel::read_symbol_files(const KernelInputs& inputs) {
   for (const std::string& path : inputs.symbol_files) {
     auto file = read_symbol_file(path, arch_.id);
     if (!file) {
-      warn("symbols: " + file.error().message);
+      warnings_.push_back("symbols: " + file.error().message);
       continue;
     }
     const FileSlide slide = settle_slide(file->table, kallsyms_, found_.kaslr_offset);
     if (slide.problem) {
-      warn(fmt::format("symbols: {}: {}", path, *slide.problem));
+      warnings_.push_back(fmt::format("symbols: {}: {}", path, *slide.problem));
     }
     if (!slide.offset) {
       continue;
@@ -278,6 +292,7 @@ void LinuxKernel::finish(const KernelInputs& inputs) {
 
 void LinuxKernel::replay(const KernelInputs& inputs, KernelFindings findings) {
   found_ = std::move(findings);
+  warnings_ = found_.warnings;
   if (found_.kernel_root) {
     use_root(inputs, *found_.kernel_root);
   }
@@ -285,7 +300,6 @@ void LinuxKernel::replay(const KernelInputs& inputs, KernelFindings findings) {
   use_modules();
   read_symbol_files(inputs);
   finish(inputs);
-  warn_of_derived_offset();
 }
 
 void LinuxKernel::warn_of_derived_offset() {

@@ -31,7 +31,7 @@ class LinuxKernel final : public Kernel {
   [[nodiscard]] std::optional<GuestVirt> kernel_start() const override { return kernel_start_; }
   [[nodiscard]] const std::vector<KernelModule>& modules() const override { return modules_; }
   [[nodiscard]] const std::vector<std::string>& symbol_sources() const override { return sources_; }
-  [[nodiscard]] const std::vector<std::string>& warnings() const override { return found_.warnings; }
+  [[nodiscard]] const std::vector<std::string>& warnings() const override { return warnings_; }
   [[nodiscard]] const std::vector<std::shared_ptr<const Translation>>& kernel_translations() const override {
     return translations_;
   }
@@ -52,6 +52,8 @@ class LinuxKernel final : public Kernel {
   void find_kernel_elsewhere(const KernelInputs& inputs);
   void find_text();
   void find_identity(const KernelInputs& inputs);
+  /// Where the kernel's data may begin: behind the code and the kallsyms tables, which must be known.
+  [[nodiscard]] GuestVirt data_begin() const;
   void find_modules(const KernelInputs& inputs);
   void find_unwind_tables();
   /// The steps that both ways share.
@@ -62,7 +64,11 @@ class LinuxKernel final : public Kernel {
   void finish(const KernelInputs& inputs);
   void warn_of_derived_offset();
 
-  void warn(std::string text) { found_.warnings.push_back(std::move(text)); }
+  /// Of the guest: a capture carries it.
+  void warn(std::string text) {
+    found_.warnings.push_back(text);
+    warnings_.push_back(std::move(text));
+  }
 
   const ArchOps& arch_;
   FallbackMemory memory_;
@@ -75,6 +81,7 @@ class LinuxKernel final : public Kernel {
   std::unique_ptr<ModuleSymbols> module_symbols_;
   std::vector<KernelModule> modules_;
   std::vector<std::string> sources_;
+  std::vector<std::string> warnings_;  ///< those of the guest, and of this run's symbol files
   std::vector<std::shared_ptr<const Translation>> translations_;
   std::optional<GuestVirt> kernel_start_;
 };

@@ -45,7 +45,8 @@ inline constexpr std::size_t kMaxVmcoreinfo = 16384;
 /// Looks at the start of every page of RAM (and at 0x18, where the ELF note's copy has it), `max_pages` at most, asked
 /// for in batches. For files, and for live domains when nothing else shows where the kernel is: it touches all of
 /// memory.
-[[nodiscard]] std::optional<Vmcoreinfo> find_vmcoreinfo(Guest& guest, std::optional<std::uint64_t> max_pages);
+[[nodiscard]] std::optional<Vmcoreinfo> find_vmcoreinfo(Guest& guest,
+                                                        std::optional<std::uint64_t> max_pages = std::nullopt);
 
 /// Is this a kernel release as uname prints it: printable, no blanks, starts with a digit, at most 64 characters?
 [[nodiscard]] bool is_release(std::string_view text);

@@ -363,10 +363,10 @@ Result<Session> run(Guest& guest, const ReportRequest& request) {
   report.warnings = guest.warnings();
   if (kernel) {
     report.warnings.insert(report.warnings.end(), kernel->warnings().begin(), kernel->warnings().end());
-    session.facts = kernel->facts();
     if (request.name_words) {
       name_dumps(report, kernel->code(), arch.word_size);
     }
+    session.facts = kernel->facts();  // last: they hold what was asked on the way
   }
   note_missing(report);
   report.capture = {.pause_us = taken.pause_us, .pages = guest.pages_mapped(), .walk_pages = session.frozen->size()};
