@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/checked.h"
+
 namespace xstack {
 namespace {
 
@@ -36,7 +38,7 @@ tl::expected<Mapping, Fault> TranslatedMemory::translate(GuestVirt va) {
 tl::expected<std::size_t, Fault> TranslatedMemory::read_some(GuestVirt at, std::span<std::byte> out) {
   const std::uint64_t offset = at.value % kXenPageSize;
   const std::uint64_t page = at.value / kXenPageSize;
-  const std::size_t in_page = std::min<std::uint64_t>(out.size(), kXenPageSize - offset);
+  const std::size_t in_page = at_most(out.size(), kXenPageSize - offset);
   if (const auto known = pages_.find(page); known != pages_.end()) {
     const auto n = memory_.read_some(known->second + offset, out.first(in_page));
     return n ? n : tl::unexpected(Fault{n.error().kind, at.value});
@@ -51,7 +53,7 @@ tl::expected<std::size_t, Fault> TranslatedMemory::read_some(GuestVirt at, std::
     }
     pages_.emplace(page, mapping->phys - offset);
   }
-  const std::size_t here = std::min<std::uint64_t>(out.size(), std::max<std::uint64_t>(mapping->left, 1));
+  const std::size_t here = at_most(out.size(), std::max<std::uint64_t>(mapping->left, 1));
   const auto n = memory_.read_some(mapping->phys, out.first(here));
   return n ? n : tl::unexpected(Fault{n.error().kind, at.value});
 }

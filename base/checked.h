@@ -28,6 +28,11 @@ template <class T>
   return out;
 }
 
+/// The smaller of a size and a count that a guest or a file decides: always a size, on 32-bit hosts too.
+[[nodiscard]] constexpr std::size_t at_most(std::size_t limit, std::uint64_t count) {
+  return count < limit ? static_cast<std::size_t>(count) : limit;
+}
+
 /// The `length` elements of `all` at `offset`, or nothing when they are not all there.
 template <class T>
 [[nodiscard]] constexpr std::optional<std::span<T>> slice(std::span<T> all, std::uint64_t offset,

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/checked.h"
 #include "base/endian.h"
 #include "linux/mapped_scan.h"
 #include "symbols/aliases.h"
@@ -119,9 +120,9 @@ std::optional<KallsymsName> Kallsyms::name_from(VirtMemory& from, std::uint32_t 
     if (bytes > piece.size() || at >= tables_.names_end) {
       return false;
     }
-    std::size_t want = std::min<std::uint64_t>(piece.size(), tables_.names_end - at);
+    std::size_t want = at_most(piece.size(), tables_.names_end - at);
     // Not past the page's end, unless the record itself is.
-    want = std::min<std::uint64_t>(want, std::max<std::uint64_t>(bytes, kXenPageSize - at.value % kXenPageSize));
+    want = at_most(want, std::max<std::uint64_t>(bytes, kXenPageSize - at.value % kXenPageSize));
     if (want < bytes || !from.read(at, std::span(piece).first(want))) {
       return false;
     }
@@ -259,7 +260,7 @@ void Kallsyms::build_name_index() {
   std::string text;
   std::uint32_t index = 0;
   while (index < tables_.count && at < tables_.names_end) {
-    const std::size_t want = std::min<std::uint64_t>(piece.size(), tables_.names_end - at);
+    const std::size_t want = at_most(piece.size(), tables_.names_end - at);
     const std::span<const std::byte> bytes(piece.data(), want);
     read_tolerant(search_, at, std::span(piece).first(want));
     std::size_t used = 0;

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstring>
 
+#include "base/checked.h"
 #include "base/endian.h"
 #include "linux/kallsyms_addresses.h"
 #include "linux/mapped_scan.h"
@@ -50,7 +51,7 @@ std::optional<Tokens> locate_tokens(VirtMemory& search, GuestVirt digits) {
       continue;
     }
     const auto entry = [&](std::size_t token) { return load_le<std::uint16_t>(bytes.data() + index + 2 * token); };
-    const std::uint64_t zero = entry(0x30);
+    const std::size_t zero = entry(0x30);
     bool right = entry(0) == 0 && zero >= 0x30;
     for (std::size_t i = 0; right && i < starts.size(); ++i) {
       right = entry(0x30 + i) == zero + starts[i];
@@ -129,11 +130,12 @@ std::optional<Names> locate_names(VirtMemory& search, GuestVirt markers, std::sp
         continue;
       }
       ++tries;
-      const auto rest = step_records(std::span(tail).last(tail_bytes), count - (blocks - 1) * 256);
+      const auto rest = step_records(std::span(tail).last(at_most(tail.size(), tail_bytes)),
+                                     static_cast<std::size_t>(count - (blocks - 1) * 256));
       if (!rest || tail_bytes - *rest >= 8) {
         continue;
       }
-      std::vector<std::byte> first(marker[1]);
+      std::vector<std::byte> first(static_cast<std::size_t>(marker[1]));
       read_tolerant(search, names, first);
       if (step_records(first, 256) == first.size()) {
         return Names{names - before, count, names, names + last + *rest};

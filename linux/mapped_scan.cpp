@@ -7,6 +7,8 @@
 #include <string>
 #include <utility>
 
+#include "base/checked.h"
+
 namespace xstack {
 namespace {
 
@@ -49,7 +51,7 @@ std::size_t read_tolerant(VirtMemory& search, GuestVirt at, std::span<std::byte>
   std::size_t read = 0;
   for (std::size_t done = 0; done < out.size();) {
     const GuestVirt here = at + done;
-    const std::size_t in_page = std::min<std::uint64_t>(out.size() - done, kXenPageSize - here.value % kXenPageSize);
+    const std::size_t in_page = at_most(out.size() - done, kXenPageSize - here.value % kXenPageSize);
     // A read may go past the page when the memory is contiguous; a failed one costs this page alone.
     if (const auto n = search.read_some(here, out.subspan(done)); n && *n > 0) {
       done += *n;
@@ -90,7 +92,7 @@ GuestVirt scan_mapped(PageProbe& probe, VirtMemory& search, const ScanBounds& bo
       continue;
     }
     hole = 0;
-    const std::span<std::byte> piece(buffer.data(), carried + mapped);
+    const std::span<std::byte> piece(buffer.data(), carried + static_cast<std::size_t>(mapped));
     read_tolerant(search, GuestVirt(at), piece.subspan(carried));
     seen += mapped;
     if (!visit(GuestVirt(at - carried), piece)) {

@@ -71,8 +71,8 @@ Result<SymbolTable> parse_elf_symbols(std::span<const std::byte> image, ArchId a
     return fail(Errc::bad_format, "an ELF image without symbols (stripped)");
   }
   SymbolTable table;
-  const std::size_t count = data->d_size / section_header.sh_entsize;
-  for (std::size_t i = 0; i < count && i < 0x7fffffff; ++i) {
+  const std::uint64_t count = data->d_size / section_header.sh_entsize;
+  for (std::uint64_t i = 0; i < count && i < 0x7fffffff; ++i) {
     GElf_Sym symbol;
     if (gelf_getsym(data, static_cast<int>(i), &symbol) == nullptr) {
       break;

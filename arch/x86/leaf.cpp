@@ -5,6 +5,7 @@
 
 #include "arch/x86/code_bytes.h"
 #include "arch/x86/registers.h"
+#include "base/checked.h"
 
 namespace xstack::x86 {
 namespace {
@@ -58,7 +59,7 @@ std::optional<Frame> caller_of_stub(StepContext& context, const Frame& callee) {
     return std::nullopt;
   }
   std::array<std::byte, kStubSize> bytes{};
-  const auto code = std::span(bytes).first(callee.pc - begin);
+  const auto code = std::span(bytes).first(at_most(bytes.size(), callee.pc - begin));
   if (!code.empty() && !context.memory.read(begin, code)) {
     return std::nullopt;
   }
