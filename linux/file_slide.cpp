@@ -11,9 +11,11 @@ FileSlide settle_slide(const SymbolTable& file, SymbolSource* kernel, std::optio
   static constexpr std::array<std::string_view, 8> kNames = {
       "_stext", "_etext", "schedule", "panic", "kfree", "vfs_write", "_sinittext", "register_chrdev_region"};
   std::optional<std::uint64_t> offset;
+  bool known = false;
   for (const std::string_view name : kNames) {
     const auto there = file.address_of(name);
     const auto here = kernel != nullptr ? kernel->address_of(name) : std::nullopt;
+    known = known || here.has_value();
     if (!there || !here) {
       continue;
     }
@@ -25,6 +27,9 @@ FileSlide settle_slide(const SymbolTable& file, SymbolSource* kernel, std::optio
   }
   if (offset) {
     return {offset, std::nullopt};
+  }
+  if (known) {
+    return {std::nullopt, "the file has none of the names that the kernel has: it is not used"};
   }
   return {kaslr_offset.value_or(0), std::nullopt};
 }

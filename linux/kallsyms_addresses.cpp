@@ -130,10 +130,13 @@ bool locate_addresses(VirtMemory& search, GuestVirt num_syms, bool image_virtual
   const std::uint64_t sequences = std::uint64_t{3} * tables.count;
   const std::uint64_t markers_end = tables.markers.value + std::uint64_t{tables.marker_size} * tables.marker_count();
   tables.has_seqs = tables.token_table.value - markers_end >= sequences;
-  // Before the count: the offsets and their base, each label aligned to a word.
+  // Before the count: the offsets and their base, each label aligned to a word, or plain words. Self-relative values
+  // never stood there, and words end at the count and not a base before it: other data would pass for the one, and a
+  // table read one symbol off for the other.
   if (num_syms.value > bytes + 2 * word) {
     const GuestVirt base = num_syms - word;
-    if (try_offsets(search, base - align(bytes, word), base, image_virtual, tables) ||
+    const bool found = try_offsets(search, base - align(bytes, word), base, image_virtual, tables);
+    if ((found && (tables.kind == Addresses::base_relative || tables.kind == Addresses::absolute_percpu)) ||
         try_words(search, num_syms - word * tables.count, image_virtual, tables)) {
       return true;
     }

@@ -15,6 +15,7 @@ using nlohmann::json;
 
 constexpr const char* kKey = "linux";
 constexpr std::size_t kMaxText = 4U << 20;
+constexpr int kMaxDepth = 8;
 constexpr std::size_t kMaxItems = 16384;
 constexpr std::size_t kMaxWarnings = 64;
 constexpr std::size_t kMaxWarning = 1024;
@@ -269,7 +270,9 @@ std::optional<KernelFindings> read_facts(const std::map<std::string, std::string
   if (entry == facts.end() || entry->second.size() > kMaxText) {
     return std::nullopt;
   }
-  const json object = json::parse(entry->second, nullptr, false);
+  // What is nested deeper than these facts ever are is dropped while it is parsed: copies of JSON values recurse.
+  const auto shallow = [](int depth, json::parse_event_t, json&) { return depth <= kMaxDepth; };
+  const json object = json::parse(entry->second, shallow, false);
   if (!object.is_object()) {
     return std::nullopt;
   }
@@ -288,11 +291,11 @@ std::optional<KernelFindings> read_facts(const std::map<std::string, std::string
   if (const auto banner = text(object, "banner", 512); banner && release_of_banner(*banner)) {
     findings.banner = banner;
   }
-  if (const auto id = text(object, "build_id", 64); id && is_hex(*id)) {
+  if (const auto id = text(object, "build_id", 64); id && id->size() >= 16 && is_hex(*id)) {
     findings.build_id = id;
   }
   findings.kaslr_offset = number(object, "kaslr_offset");
-  findings.kaslr_derived = number(object, "kaslr_derived", 1).value_or(0) == 1;
+  findings.kaslr_derived = findings.kaslr_offset && number(object, "kaslr_derived", 1).value_or(0) == 1;
   if (const auto root = number(object, "kernel_root")) {
     findings.kernel_root = GuestPhys(*root);
   }

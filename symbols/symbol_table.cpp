@@ -80,7 +80,7 @@ std::optional<CodeSymbol> SymbolTable::symbol_at(std::uint64_t address) const {
 
 std::optional<std::uint64_t> SymbolTable::address_of(std::string_view name) const {
   for (const Row& row : rows_) {
-    if (row.name_length == name.size() && name_of(row) == name) {
+    if (row.module == 0 && row.name_length == name.size() && name_of(row) == name) {
       return row.address;
     }
   }

@@ -27,7 +27,7 @@ class SymbolTable {
   /// Is every address zero? That is what /proc/kallsyms shows to those who may not see addresses.
   [[nodiscard]] bool all_zero() const { return nonzero_ == 0 && !rows_.empty(); }
 
-  /// As SymbolSource, with addresses as the file has them.
+  /// As SymbolSource, with addresses as the file has them; address_of() knows the kernel's own symbols, not modules'.
   [[nodiscard]] std::optional<CodeSymbol> symbol_at(std::uint64_t address) const;
   [[nodiscard]] std::optional<std::uint64_t> address_of(std::string_view name) const;
 

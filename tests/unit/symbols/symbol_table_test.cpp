@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "symbols/symbol_table.h"
+
+#include <gtest/gtest.h>
+
+#include "symbols/aliases.h"
+
+namespace xstack {
+namespace {
+
+std::string best_of(const std::vector<std::pair<char, std::string>>& at_one_address) {
+  SymbolTable table;
+  for (const auto& [type, name] : at_one_address) {
+    table.add(0x1000, 0, type, name);
+  }
+  table.add(0x2000, 0, 'T', "next");
+  table.sort();
+  const auto symbol = table.symbol_at(0x1004);
+  return symbol ? symbol->name : "";
+}
+
+TEST(SymbolTable, OfSeveralNamesTheBest) {
+  EXPECT_EQ(best_of({{'t', "local"}, {'T', "global"}}), "global");
+  EXPECT_EQ(best_of({{'W', "weak"}, {'t', "local"}}), "local");
+  EXPECT_EQ(best_of({{'w', "weak"}, {'T', "global"}}), "global");
+  EXPECT_EQ(best_of({{'T', "__cfi_f"}, {'t', "f"}}), "f");
+  EXPECT_EQ(best_of({{'T', "__pi_memcpy"}, {'W', "memcpy"}}), "memcpy");
+  EXPECT_EQ(best_of({{'T', "__pfx_f"}}), "__pfx_f");
+  EXPECT_EQ(best_of({{'T', "$a"}}), "") << "mapping symbols are not even stored";
+  EXPECT_EQ(best_of({{'T', "first"}, {'T', "second"}}), "first");
+  EXPECT_EQ(best_of({{'A', "constant"}, {'t', "code"}}), "code");
+  EXPECT_EQ(best_of({{'A', "constant"}}), "");
+}
+
+TEST(SymbolTable, TheLastSymbolReachesAsFarAsItsSizeSays) {
+  SymbolTable table;
+  table.add(0x1000, 0, 'T', "a");
+  table.add(0x2000, 0x40, 'T', "sized");
+  table.sort();
+  EXPECT_EQ(table.symbol_at(0x203f)->name, "sized");
+  EXPECT_EQ(table.symbol_at(0x203f)->size, 0x40U);
+  EXPECT_FALSE(table.symbol_at(0x2040));
+  EXPECT_FALSE(table.symbol_at(~std::uint64_t{0}));
+}
+
+TEST(SymbolTable, TheLastSymbolWithoutASizeIsOneAddress) {
+  SymbolTable table;
+  table.add(0x1000, 0, 'T', "a");
+  table.add(0x2000, 0, 'T', "unsized");
+  table.sort();
+  EXPECT_EQ(table.symbol_at(0x2000)->name, "unsized");
+  EXPECT_FALSE(table.symbol_at(0x2001));
+}
+
+TEST(SymbolTable, Empty) {
+  SymbolTable table;
+  table.sort();
+  EXPECT_TRUE(table.empty());
+  EXPECT_FALSE(table.all_zero());
+  EXPECT_FALSE(table.symbol_at(0));
+  EXPECT_FALSE(table.address_of(""));
+}
+
+TEST(SymbolTable, TheKernelsOwnSymbolBeforeAModulesOfTheSameName) {
+  SymbolTable table;
+  table.add(0xbf000000, 0, 't', "panic", "tricky");  // modules of arm32 lie below the kernel
+  table.add(0xc0100000, 0, 'T', "panic");
+  table.add(0xbf000100, 0, 't', "only_here", "tricky");
+  table.sort();
+  EXPECT_EQ(table.address_of("panic"), 0xc0100000U);
+  EXPECT_EQ(table.address_of("only_here"), std::nullopt) << "names of the kernel only, as CodeInfo has it";
+}
+
+TEST(SymbolTable, FilesOfALinkedKernelSlide) {
+  SymbolTable linked;
+  linked.add(0xffffffff81000000, 0, 'T', "_text");
+  linked.add(0xffffffff81001000, 0x10, 'T', "f");
+  linked.sort();
+  FileSymbols symbols(std::move(linked), "System.map:x", 0x1e000000);
+  EXPECT_EQ(symbols.describe(), "System.map:x");
+  const auto symbol = symbols.symbol_at(GuestVirt(0xffffffff9f001008));
+  ASSERT_TRUE(symbol);
+  EXPECT_EQ(symbol->name, "f");
+  EXPECT_EQ(symbol->start.value, 0xffffffff9f001000U);
+  EXPECT_EQ(symbols.address_of("_text"), GuestVirt(0xffffffff9f000000));
+  EXPECT_FALSE(symbols.symbol_at(GuestVirt(0xffffffff81001008)));
+  EXPECT_FALSE(symbols.address_of("g"));
+}
+
+TEST(SymbolTable, FilesSlideDownToo) {
+  SymbolTable linked;
+  linked.add(0xffff800080000000, 0, 'T', "_text");
+  linked.add(0xffff800080001000, 0x10, 'T', "f");
+  linked.sort();
+  FileSymbols symbols(std::move(linked), "vmlinux:x", std::uint64_t{0} - 0x10000);
+  EXPECT_EQ(symbols.address_of("f"), GuestVirt(0xffff80007fff1000));
+  EXPECT_EQ(symbols.symbol_at(GuestVirt(0xffff80007fff0010))->name, "_text");
+}
+
+TEST(Aliases, MappingSymbols) {
+  for (const char* name : {"$a", "$d", "$t", "$x", "$x.123", ".Lfoo", "L01"}) {
+    EXPECT_TRUE(is_mapping_symbol(name)) << name;
+  }
+  for (const char* name : {"", "$", "$ab", "$b", "a$a", "Lx", "_L0", "x"}) {
+    EXPECT_FALSE(is_mapping_symbol(name)) << name;
+  }
+}
+
+}  // namespace
+}  // namespace xstack
