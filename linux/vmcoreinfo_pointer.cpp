@@ -74,7 +74,7 @@ std::optional<Vmcoreinfo> find_vmcoreinfo_by_pointer(PageProbe& probe, VirtMemor
     for (std::size_t i = 0; i < words; ++i) {
       const std::uint64_t value = word(i);
       if (value % kXenPageSize != 0 || value < lowest || value >= highest ||
-          (value >= place.image_begin.value && value < place.data_begin.value + kDataBytes)) {
+          (value >= place.image_begin.value && value < place.data_begin.value)) {
         continue;
       }
       bool length = false;

@@ -15,7 +15,7 @@ struct VmcoreinfoPlace {
   unsigned word_size = 8;
 };
 
-/// VMCOREINFO through `vmcoreinfo_data`, a page-aligned pointer in the kernel's data to a page outside the image
+/// VMCOREINFO through `vmcoreinfo_data`, a page-aligned pointer in the kernel's data to a page behind or outside the image
 /// (kernel/vmcore_info.c, before 6.9 kernel/crash_core.c: crash_save_vmcoreinfo_init). Pointers that have a length
 /// beside them, as this one has vmcoreinfo_size, are tried first. Reads up to 24 MiB of data and up to 1024 pages that
 /// pointers in it lead to, in batches.
