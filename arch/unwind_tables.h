@@ -32,7 +32,7 @@ struct OrcLayout {
   Types types = Types::call0_end_bit10;
   Registers registers = Registers::sp5;
   bool indirect_offset_before = false;  ///< up to 5.11: SP_INDIRECT is [sp+off]; later [sp]+off
-  bool no_end_flag = false;  ///< 4.14..4.17: no entry has the end bit, an undefined base is the end
+  bool no_end_flag = false;             ///< 4.14..4.17: no entry has the end bit, an undefined base is the end
 };
 
 /// x86 ORC tables in guest memory: `count` sorted s32 at `ip` (self-relative) beside `count` 6-byte entries at

@@ -19,7 +19,7 @@ std::optional<std::string> read_build_id_note(VirtMemory& memory, GuestVirt begi
   if (end <= begin) {
     return std::nullopt;
   }
-  std::vector<std::byte> bytes(std::min(end - begin, kMostBytes));
+  std::vector<std::byte> bytes(static_cast<std::size_t>(std::min<std::uint64_t>(end - begin, kMostBytes)));
   if (!memory.read(begin, bytes)) {
     return std::nullopt;
   }

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "base/checked.h"
 #include "base/endian.h"
 
 namespace xstack {
@@ -71,8 +72,7 @@ class Ballot {
     const std::uint64_t page = sp & ~(kXenPageSize - 1);
     const std::uint64_t begin = cpu.user ? (page == sp ? page - kXenPageSize : page) : sp;
     std::array<std::byte, 8 * kStackWords> bytes{};
-    const std::size_t want =
-        std::min<std::uint64_t>(bytes.size(), 2 * kXenPageSize - (begin - (begin & ~(kXenPageSize - 1))));
+    const std::size_t want = at_most(bytes.size(), 2 * kXenPageSize - (begin - (begin & ~(kXenPageSize - 1))));
     std::size_t have = 0;
     while (have < want) {
       const auto n = memory_.read_some(GuestVirt(begin + have), std::span(bytes).subspan(have, want - have));

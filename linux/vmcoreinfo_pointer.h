@@ -15,10 +15,10 @@ struct VmcoreinfoPlace {
   unsigned word_size = 8;
 };
 
-/// VMCOREINFO through `vmcoreinfo_data`, a page-aligned pointer in the kernel's data to a page behind or outside the image
-/// (kernel/vmcore_info.c, before 6.9 kernel/crash_core.c: crash_save_vmcoreinfo_init). Pointers that have a length
-/// beside them, as this one has vmcoreinfo_size, are tried first. Reads up to 24 MiB of data and up to 1024 pages that
-/// pointers in it lead to, in batches.
+/// VMCOREINFO through `vmcoreinfo_data`, a page-aligned pointer in the kernel's data to a page behind or outside the
+/// image (kernel/vmcore_info.c, before 6.9 kernel/crash_core.c: crash_save_vmcoreinfo_init). Pointers that have a
+/// length beside them, as this one has vmcoreinfo_size, are tried first. Reads up to 24 MiB of data and up to 1024
+/// pages that pointers in it lead to, in batches.
 [[nodiscard]] std::optional<Vmcoreinfo> find_vmcoreinfo_by_pointer(PageProbe& probe, VirtMemory& search,
                                                                    const VmcoreinfoPlace& place);
 

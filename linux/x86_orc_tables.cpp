@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "arch/x86/orc.h"
+#include "base/checked.h"
 #include "base/endian.h"
 #include "linux/kernel.h"
 #include "linux/x86_orc_layout.h"
@@ -153,7 +154,7 @@ class StructureSearch {
     GuestVirt last = begin_;
     std::array<std::byte, 4096> bytes{};
     for (std::uint64_t n = 0; n < kMaxEntries && at < end_;) {
-      const std::size_t want = std::min<std::uint64_t>(bytes.size(), (end_ - at) & ~3ULL);
+      const std::size_t want = at_most(bytes.size(), (end_ - at) & ~3ULL);
       if (want == 0 || !search_.read(at, std::span(bytes).first(want))) {
         return at;
       }

@@ -104,7 +104,7 @@ inline Report sample_report() {
   absent.absent_why = "Xen has no registers for it";
   absent.end = TraceEnd{EndReason::no_registers, "", {}};
   report.vcpus.push_back(absent);
-  report.capture = {.pause_us = 812, .pages = 23};
+  report.capture = {.pause_us = 812, .pages = 23, .walk_pages = 9};
   return report;
 }
 

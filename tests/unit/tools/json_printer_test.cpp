@@ -42,7 +42,7 @@ TEST(JsonPrinter, TheDocumentedShape) {
   EXPECT_EQ(vcpu["warnings"].size(), 1U);
   EXPECT_EQ(vcpu["stack"]["words"][1], "0x64636262");
   EXPECT_EQ(vcpu["stack"]["names"][0]["symbol"], "panic");
-  EXPECT_EQ(out["capture"], (Json{{"pause_us", 812}, {"pages", 23}}));
+  EXPECT_EQ(out["capture"], (Json{{"pause_us", 812}, {"pages", 23}, {"walk_pages", 9}}));
 }
 
 TEST(JsonPrinter, WhatIsUnknownIsAbsent) {
@@ -61,7 +61,7 @@ TEST(JsonPrinter, WhatIsUnknownIsAbsent) {
   for (const char* key : {"name", "domid", "state", "os", "kaslr_offset", "kernel_start", "build_id", "modules"}) {
     EXPECT_FALSE(empty["guest"].contains(key)) << key;
   }
-  EXPECT_EQ(empty["capture"], Json::object());
+  EXPECT_EQ(empty["capture"], (Json{{"walk_pages", 0}}));
   EXPECT_EQ(empty["vcpus"], Json::array());
 }
 
