@@ -125,7 +125,8 @@ std::optional<FunctionState> state_at(VirtMemory& memory, GuestVirt start, std::
   std::deque<std::pair<std::uint64_t, FunctionState>> doubtful;
   while (!sure.empty() || !doubtful.empty()) {
     auto& queue = sure.empty() ? doubtful : sure;
-    const auto [offset, before] = queue.front();
+    const std::uint64_t offset = queue.front().first;
+    const FunctionState before = queue.front().second;
     queue.pop_front();
     if (!seen.emplace(offset, before).second) {
       continue;
