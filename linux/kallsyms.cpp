@@ -19,6 +19,7 @@ constexpr std::uint32_t kMaxAliases = 1024;  // symbols at one address
 constexpr std::size_t kMaxName = 4096;       // KSYM_NAME_LEN is 512
 constexpr std::size_t kMaxProbes = 256;
 constexpr std::size_t kPassPiece = 256U << 10;
+constexpr std::size_t kMaxExpanded = 256U << 20;  // all names of one kernel, expanded: real ones have 2 to 8 MiB
 
 std::uint32_t hash_of(std::string_view text) {
   std::uint32_t hash = 2166136261U;  // FNV-1a
@@ -259,18 +260,20 @@ void Kallsyms::build_name_index() {
   GuestVirt at = tables_.names;
   std::string text;
   std::uint32_t index = 0;
-  while (index < tables_.count && at < tables_.names_end) {
+  std::size_t expanded = 0;
+  while (index < tables_.count && at < tables_.names_end && expanded < kMaxExpanded) {
     const std::size_t want = at_most(piece.size(), tables_.names_end - at);
     const std::span<const std::byte> bytes(piece.data(), want);
     read_tolerant(search_, at, std::span(piece).first(want));
     std::size_t used = 0;
-    while (index < tables_.count) {
+    while (index < tables_.count && expanded < kMaxExpanded) {
       const auto header = record_header(bytes.subspan(used));
       if (!header || header->first > bytes.size() - used - header->second) {
         break;
       }
       text.clear();
       expand(bytes.subspan(used + header->second, header->first), text);
+      expanded += text.size() + 1;
       if (text.size() > 1) {
         const std::uint32_t hash = hash_of(std::string_view(text).substr(1));
         // The first of a name stays; a table made to collide loses names, not time.
