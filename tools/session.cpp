@@ -9,10 +9,10 @@
 #include <utility>
 
 #include "arch/translated_memory.h"
-#include "base/endian.h"
 #include "guest/dump/capture_writer.h"
 #include "guest/page_cache.h"
 #include "linux/kernel.h"
+#include "tools/kernel_session.h"
 #include "tools/naming.h"
 #include "tools/word_names.h"
 #include "unwind/walker.h"
@@ -20,16 +20,9 @@
 namespace xstack {
 namespace {
 
-/// One vCPU as far as it could be decoded.
-struct Decoded {
-  VcpuContext context;
-  std::optional<CpuState> cpu;
-  std::optional<std::string> why_not;
-};
-
 /// What is taken while the guest stands still: everything after that works on this.
 struct Taken {
-  std::vector<Decoded> vcpus;
+  std::vector<DecodedVcpu> vcpus;
   std::vector<std::optional<Walk>> walks;        ///< parallel to vcpus
   std::vector<std::optional<StackDump>> stacks;  ///< parallel to vcpus
   std::vector<MemoryDump> memory;
@@ -38,61 +31,6 @@ struct Taken {
 
 constexpr std::uint64_t kMaxStackDump = 1U << 20;
 constexpr std::uint64_t kMaxMemoryDump = 16U << 20;
-
-std::string absent_reason(const VcpuContext& vcpu) {
-  switch (vcpu.presence) {
-    case VcpuPresence::never_up:
-      return "never brought up: Xen has no registers for it";
-    case VcpuPresence::unavailable:
-      return vcpu.why.empty() ? "Xen would not give its registers" : vcpu.why;
-    case VcpuPresence::online:
-    case VcpuPresence::offline:
-      break;
-  }
-  return "the input holds no registers for it";
-}
-
-std::vector<Decoded> decode_all(const Guest& guest, const ArchOps& arch, std::vector<VcpuContext> contexts) {
-  std::vector<Decoded> all;
-  for (VcpuContext& context : contexts) {
-    Decoded one;
-    if (context.context.empty()) {
-      one.why_not = absent_reason(context);
-    } else if (auto cpu = arch.decode(guest.identity(), context)) {
-      one.cpu = std::move(*cpu);
-    } else {
-      one.why_not = cpu.error().message;
-    }
-    one.context = std::move(context);
-    all.push_back(std::move(one));
-  }
-  return all;
-}
-
-/// Every vCPU's translations, `first`'s before the others', then the kernel's own: a process's tables may lack what
-/// another's, or the kernel's, have.
-std::vector<std::shared_ptr<const Translation>> translations_of(std::span<const Decoded> vcpus, std::size_t first,
-                                                                const Kernel* kernel) {
-  std::vector<std::shared_ptr<const Translation>> all;
-  const auto take = [&](const Decoded& vcpu) {
-    if (vcpu.cpu) {
-      all.insert(all.end(), vcpu.cpu->translations.begin(), vcpu.cpu->translations.end());
-    }
-  };
-  if (first < vcpus.size()) {
-    take(vcpus[first]);
-  }
-  if (kernel != nullptr) {
-    const auto& own = kernel->kernel_translations();
-    all.insert(all.end(), own.begin(), own.end());
-  }
-  for (std::size_t i = 0; i < vcpus.size(); ++i) {
-    if (i != first) {
-      take(vcpus[i]);
-    }
-  }
-  return all;
-}
 
 StackDump dump_stack(VirtMemory& memory, const CpuState& cpu, std::uint64_t bytes) {
   StackDump dump;
@@ -134,15 +72,16 @@ MemoryDump dump_memory(VirtMemory& memory, GuestVirt from, std::uint64_t bytes) 
 
 /// Stacks, walks and asked-for memory of the vCPUs in `taken`, read through `pages`, which keeps what was read. Without
 /// a kernel nothing is walked.
-void take_stacks(Taken& taken, const ReportRequest& request, Kernel* kernel, PhysMemory& pages) {
+void take_stacks(Taken& taken, const ReportRequest& request, KernelSession& session, PhysMemory& pages) {
+  Kernel* kernel = session.kernel();
   taken.walks.resize(taken.vcpus.size());
   taken.stacks.resize(taken.vcpus.size());
   for (std::size_t i = 0; i < taken.vcpus.size(); ++i) {
-    const Decoded& vcpu = taken.vcpus[i];
+    const DecodedVcpu& vcpu = taken.vcpus[i];
     if (!vcpu.cpu) {
       continue;
     }
-    TranslatedMemory memory(pages, translations_of(taken.vcpus, i, kernel));
+    TranslatedMemory memory(pages, session.translations(taken.vcpus, i));
     if (request.trace && kernel != nullptr) {
       StepContext context{*vcpu.cpu, memory, kernel->code(), kernel->unwind_tables(), request.scan};
       taken.walks[i] = walk_stack(context, request.max_frames);
@@ -152,7 +91,7 @@ void take_stacks(Taken& taken, const ReportRequest& request, Kernel* kernel, Phy
     }
   }
   if (!request.memory.empty()) {
-    TranslatedMemory memory(pages, translations_of(taken.vcpus, 0, kernel));
+    TranslatedMemory memory(pages, session.translations(taken.vcpus, 0));
     for (const auto& [from, bytes] : request.memory) {
       taken.memory.push_back(dump_memory(memory, from, bytes));
     }
@@ -165,12 +104,6 @@ bool wanted(const ReportRequest& request, unsigned id) {
 
 void drop_unwanted(std::vector<VcpuContext>& contexts, const ReportRequest& request) {
   std::erase_if(contexts, [&](const VcpuContext& vcpu) { return !wanted(request, vcpu.id); });
-}
-
-bool runs(const Guest& guest) {
-  const auto& state = guest.identity().state;
-  return guest.identity().source == "live" && state &&
-         (state->run == RunState::running || state->run == RunState::blocked);
 }
 
 /// Names the words that are addresses of code, when that was asked for.
@@ -186,7 +119,7 @@ void name_dumps(Report& report, CodeInfo& code, unsigned word_size) {
 }
 
 VcpuReport report_vcpu(const Taken& taken, std::size_t i, Kernel* kernel, const ReportRequest& request) {
-  const Decoded& vcpu = taken.vcpus[i];
+  const DecodedVcpu& vcpu = taken.vcpus[i];
   VcpuReport report;
   report.id = vcpu.context.id;
   report.presence = vcpu.context.presence;
@@ -236,20 +169,6 @@ void note_missing(Report& report) {
   }
 }
 
-void describe_kernel(GuestReport& report, const Kernel& kernel) {
-  if (kernel.release()) {
-    report.os = "Linux " + *kernel.release();
-  }
-  report.banner = kernel.banner();
-  report.build_id = kernel.build_id();
-  report.kaslr_offset = kernel.kaslr_offset();
-  report.kernel_start = kernel.kernel_start();
-  report.symbols = kernel.symbol_sources();
-  if (!kernel.modules().empty()) {
-    report.module_count = kernel.modules().size();
-  }
-}
-
 /// The pages of both caches, ascending. What was read while the guest stood still is the truth about its stacks and
 /// wins over what was read before or after.
 std::vector<PageCache::Kept> merged_pages(const PageCache& frozen, const PageCache& kept) {
@@ -268,68 +187,51 @@ std::vector<PageCache::Kept> merged_pages(const PageCache& frozen, const PageCac
 }
 
 /// Everything that one pass over a guest yields: the report, and what a capture of it needs.
-struct Session {
+struct Pass {
   Report report;
   std::vector<VcpuContext> contexts;
-  std::unique_ptr<PageCache> kept;    ///< what naming and the kernel's facts read
-  std::unique_ptr<PageCache> frozen;  ///< what was read while the guest stood still
+  std::unique_ptr<KernelSession> session;  ///< with the pages that naming and the kernel's facts read
+  std::unique_ptr<PageCache> frozen;       ///< what was read while the guest stood still
   std::map<std::string, std::string> facts;
 };
 
-Result<Session> run(Guest& guest, const ReportRequest& request) {
-  auto contexts = guest.vcpus();
-  if (!contexts) {
-    return tl::unexpected(contexts.error());
+Result<std::unique_ptr<KernelSession>> open_session(Guest& guest, const ReportRequest& request) {
+  auto session = KernelSession::open(
+      guest, {.symbol_files = request.symbol_files, .kernel_start = request.kernel_start, .arch = request.arch});
+  if (!session) {
+    return session;
   }
   for (const unsigned id : request.vcpus) {
-    if (std::none_of(contexts->begin(), contexts->end(), [&](const VcpuContext& v) { return v.id == id; })) {
+    const auto& vcpus = (*session)->vcpus();
+    if (std::none_of(vcpus.begin(), vcpus.end(), [&](const DecodedVcpu& v) { return v.context.id == id; })) {
       return fail(Errc::usage, fmt::format("the guest has no vCPU {}", id));
     }
   }
-  const auto guess = detect_arch(guest.identity(), *contexts, request.arch);
-  if (!guess) {
-    return tl::unexpected(guess.error());
-  }
-  const ArchOps& arch = arch_ops(guess->id);
-
-  Session session;
-  session.kept = std::make_unique<PageCache>(guest.memory());
-  session.frozen = std::make_unique<PageCache>(guest.memory());
-
-  // Before the pause: everything that does not change after boot.
-  const std::vector<Decoded> before = decode_all(guest, arch, std::move(*contexts));
-  std::vector<CpuState> cpus;
-  for (const Decoded& vcpu : before) {
-    if (vcpu.cpu) {
-      cpus.push_back(*vcpu.cpu);
-    }
-  }
-  TranslatedMemory kernel_memory(*session.kept, translations_of(before, 0, nullptr));
-  TranslatedMemory search_memory(guest.memory(), translations_of(before, 0, nullptr));
-  std::unique_ptr<Kernel> kernel;
   if (request.kernel_facts) {
-    auto found = Kernel::look_round({.guest = guest,
-                                     .arch = arch,
-                                     .cpus = cpus,
-                                     .memory = kernel_memory,
-                                     .search = search_memory,
-                                     .symbol_files = request.symbol_files,
-                                     .kernel_start = request.kernel_start});
-    if (!found) {
+    if (auto found = (*session)->look_round(); !found) {
       return tl::unexpected(found.error());
     }
-    kernel = std::move(*found);
-    for (const auto& translation : kernel->kernel_translations()) {
-      kernel_memory.add(translation);
-      search_memory.add(translation);
-    }
   }
+  return session;
+}
+
+Result<Pass> run(Guest& guest, const ReportRequest& request) {
+  // Before the pause: everything that does not change after boot.
+  auto opened = open_session(guest, request);
+  if (!opened) {
+    return tl::unexpected(opened.error());
+  }
+  Pass pass;
+  pass.session = std::move(*opened);
+  pass.frozen = std::make_unique<PageCache>(guest.memory());
+  KernelSession& session = *pass.session;
+  Kernel* kernel = session.kernel();
   if (runs(guest)) {
     // A rehearsal on the moving guest: its result is thrown away, but the tables and names that the walk in the pause
     // needs are mapped afterwards, so that the guest stands still for its stacks alone.
     PageCache rehearsed(guest.memory());
-    Taken rehearsal{.vcpus = before, .walks = {}, .stacks = {}, .memory = {}, .pause_us = {}};
-    take_stacks(rehearsal, request, kernel.get(), rehearsed);
+    Taken rehearsal{.vcpus = session.vcpus(), .walks = {}, .stacks = {}, .memory = {}, .pause_us = {}};
+    take_stacks(rehearsal, request, session, rehearsed);
   }
 
   Taken taken;
@@ -342,55 +244,50 @@ Result<Session> run(Guest& guest, const ReportRequest& request) {
     if (!now) {
       return tl::unexpected(now.error());
     }
-    session.contexts = *now;
+    pass.contexts = *now;
     drop_unwanted(*now, request);
-    taken.vcpus = decode_all(guest, arch, std::move(*now));
-    take_stacks(taken, request, kernel.get(), *session.frozen);
+    taken.vcpus = session.decode(std::move(*now));
+    take_stacks(taken, request, session, *pass.frozen);
     taken.pause_us = (*pause)->release();
   }
 
-  Report& report = session.report;
-  report.guest.identity = guest.identity();
-  report.guest.arch = arch.id;
-  report.guest.arch_why = guess->why;
-  if (kernel) {
-    describe_kernel(report.guest, *kernel);
-  }
+  Report& report = pass.report;
+  report.guest = session.describe();
   for (std::size_t i = 0; i < taken.vcpus.size(); ++i) {
-    report.vcpus.push_back(report_vcpu(taken, i, kernel.get(), request));
+    report.vcpus.push_back(report_vcpu(taken, i, kernel, request));
   }
   report.memory = std::move(taken.memory);
   report.warnings = guest.warnings();
-  if (kernel) {
+  if (kernel != nullptr) {
     report.warnings.insert(report.warnings.end(), kernel->warnings().begin(), kernel->warnings().end());
     if (request.name_words) {
-      name_dumps(report, kernel->code(), arch.word_size);
+      name_dumps(report, kernel->code(), session.arch().word_size);
     }
-    session.facts = kernel->facts();  // last: they hold what was asked on the way
+    pass.facts = kernel->facts();  // last: they hold what was asked on the way
   }
   note_missing(report);
-  report.capture = {.pause_us = taken.pause_us, .pages = guest.pages_mapped(), .walk_pages = session.frozen->size()};
-  return session;
+  report.capture = {.pause_us = taken.pause_us, .pages = guest.pages_mapped(), .walk_pages = pass.frozen->size()};
+  return pass;
 }
 
 }  // namespace
 
 Result<Report> make_report(Guest& guest, const ReportRequest& request) {
-  auto session = run(guest, request);
-  return session ? Result<Report>(std::move(session->report)) : tl::unexpected(session.error());
+  auto pass = run(guest, request);
+  return pass ? Result<Report>(std::move(pass->report)) : tl::unexpected(pass.error());
 }
 
 Result<Report> write_capture(Guest& guest, const ReportRequest& request, const std::string& path) {
-  auto session = run(guest, request);
-  if (!session) {
-    return tl::unexpected(session.error());
+  auto pass = run(guest, request);
+  if (!pass) {
+    return tl::unexpected(pass.error());
   }
-  if (auto written = write_capture_file(path, guest.identity(), session->contexts,
-                                        merged_pages(*session->frozen, *session->kept), session->facts);
+  if (auto written = write_capture_file(path, guest.identity(), pass->contexts,
+                                        merged_pages(*pass->frozen, pass->session->kept()), pass->facts);
       !written) {
     return tl::unexpected(written.error());
   }
-  return std::move(session->report);
+  return std::move(pass->report);
 }
 
 }  // namespace xstack
