@@ -13,8 +13,10 @@ namespace xstack {
 /// (position-independent aliases of arm64).
 [[nodiscard]] bool has_alias_prefix(std::string_view name);
 
-/// How good a symbol is beside others at its address, from its nm type letter and name: higher is better. Global before
-/// local before weak; mapping symbols are worst, prefixed aliases next.
+/// How good a symbol is beside others at its address, from its nm type letter and name: higher is better, and of equals
+/// the first in the file is meant. As scripts/kallsyms.c orders a kernel's own table (Linux 2.6.30 to 7.2): weak ones
+/// behind the rest, then marks that a linker script puts round sections (__start_x, __stop_x, __end_x, __x_start,
+/// __x_end), then the more leading underscores the worse. Mapping symbols are worst of all, prefixed aliases next.
 [[nodiscard]] unsigned alias_merit(char type, std::string_view name);
 
 }  // namespace xstack

@@ -23,8 +23,8 @@ class SymbolSource {
   /// For people and JSON: "kallsyms", "System.map:/path", "vmlinux:/path".
   [[nodiscard]] virtual std::string describe() const = 0;
 
-  /// The symbol that covers `address`; of several at one address the best (global before local before weak, no mapping
-  /// symbols, no __cfi_/__pfx_ prefix when there is another). Nothing below the first or above the end of the last.
+  /// The symbol that covers `address`; of several at one address the one that the kernel's own table puts first
+  /// (alias_merit() of symbols/aliases.h). Nothing below the first or above the end of the last.
   [[nodiscard]] virtual std::optional<CodeSymbol> symbol_at(GuestVirt address) = 0;
 
   /// The address of the first symbol of exactly this name.

@@ -20,7 +20,12 @@ std::string best_of(const std::vector<std::pair<char, std::string>>& at_one_addr
 }
 
 TEST(SymbolTable, OfSeveralNamesTheBest) {
-  EXPECT_EQ(best_of({{'t', "local"}, {'T', "global"}}), "global");
+  EXPECT_EQ(best_of({{'t', "local"}, {'T', "global"}}), "local") << "the kernel's order knows no such rank";
+  EXPECT_EQ(best_of({{'T', "__cpuidle_text_end"}, {'t', "rest_init"}}), "rest_init");
+  EXPECT_EQ(best_of({{'T', "__end_once"}, {'T', "__stop___x"}, {'t', "___real"}}), "___real");
+  EXPECT_EQ(best_of({{'T', "__irqentry_text_start"}, {'W', "handler"}}), "__irqentry_text_start");
+  EXPECT_EQ(best_of({{'T', "__se_sys_x"}, {'T', "_x"}, {'T', "x"}, {'T', "y"}}), "x");
+  EXPECT_EQ(best_of({{'T', "____"}, {'T', "__x"}}), "__x");
   EXPECT_EQ(best_of({{'W', "weak"}, {'t', "local"}}), "local");
   EXPECT_EQ(best_of({{'w', "weak"}, {'T', "global"}}), "global");
   EXPECT_EQ(best_of({{'T', "__cfi_f"}, {'t', "f"}}), "f");
