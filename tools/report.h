@@ -43,6 +43,7 @@ struct StackDump {
   std::vector<std::uint64_t> words;
   std::vector<WordName> names;       ///< ascending index; empty unless asked for
   std::optional<std::string> ended;  ///< why it stops before what was asked for
+  bool at_its_end = false;           ///< SP is where the stack begins: there is nothing on it, and nothing is missing
 };
 
 /// A block of memory as asked for by -m, -d or the code bytes round the pc.

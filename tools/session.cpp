@@ -32,6 +32,13 @@ struct Taken {
 constexpr std::uint64_t kMaxStackDump = 1U << 20;
 constexpr std::uint64_t kMaxMemoryDump = 16U << 20;
 
+/// A vCPU that has just come from user mode has its kernel SP where the stack begins. Behind that lies a guard page, or
+/// nothing; below it the stack itself.
+bool is_empty_stack(VirtMemory& memory, const StackDump& dump, const ArchOps& arch) {
+  return dump.from.value % arch.stack_size == 0 && dump.from.value >= dump.word_size &&
+         memory.read_word(GuestVirt(dump.from.value - dump.word_size), dump.word_size).has_value();
+}
+
 StackDump dump_stack(VirtMemory& memory, const CpuState& cpu, std::uint64_t bytes) {
   StackDump dump;
   dump.word_size = cpu.arch->word_size;
@@ -45,6 +52,11 @@ StackDump dump_stack(VirtMemory& memory, const CpuState& cpu, std::uint64_t byte
   const std::uint64_t want = bytes == 0 ? page_end - dump.from.value : std::min(bytes, kMaxStackDump);
   for (std::uint64_t at = 0; at + dump.word_size <= want; at += dump.word_size) {
     const auto word = memory.read_word(dump.from + at, dump.word_size);
+    if (!word && at == 0 && is_empty_stack(memory, dump, *cpu.arch)) {
+      dump.at_its_end = true;
+      dump.ended = "empty: the stack pointer is where the stack begins";
+      break;
+    }
     if (!word) {
       dump.ended = fmt::format("{:#x}: {}", word.error().address, describe(word.error()));
       break;
@@ -156,7 +168,7 @@ void note_missing(Report& report) {
                                             to_string(vcpu.end->reason), vcpu.end->detail.empty() ? "" : ": ",
                                             vcpu.end->detail));
     }
-    if (vcpu.stack && vcpu.stack->words.empty()) {
+    if (vcpu.stack && vcpu.stack->words.empty() && !vcpu.stack->at_its_end) {
       report.partial = true;
       report.warnings.push_back(fmt::format("vCPU {}: no stack: {}", vcpu.id, vcpu.stack->ended.value_or("empty")));
     }
