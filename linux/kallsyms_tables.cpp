@@ -219,7 +219,9 @@ std::optional<KallsymsTables> locate_kallsyms(VirtMemory& search, GuestVirt digi
       continue;
     }
     for (const unsigned size : {4U, 8U}) {
-      if (size > word_size) {
+      // The second marker (its lower half) rules most places out at once: memory has many zeros.
+      const auto second = load_le<std::uint32_t>(before.data() + offset + size);
+      if (size > word_size || second < kMinBlock || second > kMaxBlock) {
         continue;
       }
       auto run = marker_run(std::span(before).subspan(offset), size);

@@ -167,10 +167,10 @@ std::string registers(const CpuState& cpu, const View& view, const Style& style)
     }
   }
   const auto is_system = [&](std::size_t i) { return table[i].group == RegisterGroup::system; };
-  const auto system = std::ranges::stable_partition(rest, [&](std::size_t i) { return !is_system(i); });
-  out += block(cpu, std::span(rest.begin(), system.begin()));
+  const auto system = std::stable_partition(rest.begin(), rest.end(), [&](std::size_t i) { return !is_system(i); });
+  out += block(cpu, std::span(rest.begin(), system));
   out += banks(cpu, view.all_registers, style);
-  out += block(cpu, std::span(system.begin(), system.end()));
+  out += block(cpu, std::span(system, rest.end()));
   return out;
 }
 
