@@ -28,10 +28,10 @@ void judge_lr_fiq(const GuestIdentity& guest, CpuState& cpu) {
   }
   if (guest.capabilities) {
     cpu.regs.forget(kLrFiq);
-    cpu.warnings.emplace_back("lr_fiq is not known: a 32-bit Xen never reports it");
+    cpu.notes.emplace_back("lr_fiq is not known: a 32-bit Xen never reports it");
   } else if (cpu.regs.get(kLrFiq) == 0U) {
     cpu.regs.forget(kLrFiq);
-    cpu.warnings.emplace_back("lr_fiq is not known: it reads as 0, as a 32-bit Xen, which never reports it, leaves it");
+    cpu.notes.emplace_back("lr_fiq is not known: it reads as 0, as a 32-bit Xen, which never reports it, leaves it");
   }
 }
 

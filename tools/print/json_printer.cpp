@@ -224,7 +224,13 @@ Json vcpu_json(const VcpuReport& vcpu) {
   if (vcpu.stack) {
     out["stack"] = stack_json(*vcpu.stack);
   }
+  // A program has no -v to ask for more with: notes are told with the warnings.
   out["warnings"] = strings(vcpu.warnings);
+  if (vcpu.cpu) {
+    for (const auto& note : vcpu.cpu->notes) {
+      out["warnings"].push_back(escape(note));
+    }
+  }
   return out;
 }
 

@@ -112,6 +112,11 @@ class TextPrinter final : public Printer {
     if (!view_.registers && !view_.trace) {
       return out;  // the warnings of a vCPU are about its registers and its trace
     }
+    if (vcpu.cpu && (view_.verbose || view_.all_registers)) {
+      for (const auto& note : vcpu.cpu->notes) {
+        out += "  note: " + escape(note) + "\n";
+      }
+    }
     for (const auto& warning : vcpu.warnings) {
       out += style_.alarm("  warning: ") + escape(warning) + "\n";
     }

@@ -117,9 +117,9 @@ TEST(Arm32Decode, LrFiqIsUnknownOnA32BitXen) {
   const auto cpu = decoded(Context(352).put<std::uint64_t>(264, 0x11), "xen-3.0-armv7l");
   EXPECT_FALSE(cpu.regs.known(kLrFiq));
   EXPECT_FALSE(cpu.regs.known(kLr));
-  ASSERT_EQ(cpu.warnings.size(), 1U);
-  EXPECT_NE(cpu.warnings[0].find("lr_fiq"), std::string::npos);
-  EXPECT_TRUE(decoded(Context(352).put<std::uint64_t>(264, 0x13)).warnings.empty());
+  ASSERT_EQ(cpu.notes.size(), 1U);
+  EXPECT_NE(cpu.notes[0].find("lr_fiq"), std::string::npos);
+  EXPECT_TRUE(decoded(Context(352).put<std::uint64_t>(264, 0x13)).notes.empty());
 }
 
 ArchId detected(const GuestIdentity& guest, std::initializer_list<VcpuContext> vcpus) {
