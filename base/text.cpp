@@ -46,9 +46,7 @@ bool is_unsafe(std::uint32_t c) {
          (c >= 0xe0000 && c <= 0xe0fff) || c == 0x61c;
 }
 
-}  // namespace
-
-std::string escape(std::string_view text) {
+std::string escape(std::string_view text, bool line) {
   std::string out;
   out.reserve(text.size());
   while (!text.empty()) {
@@ -58,7 +56,9 @@ std::string escape(std::string_view text) {
       text.remove_prefix(1);
       continue;
     }
-    if (c.value == '\\') {
+    if (line && (c.value == '\\' || c.value == '\t')) {
+      out += text[0];
+    } else if (c.value == '\\') {
       out += "\\\\";
     } else if (is_unsafe(c.value)) {
       out += c.value < 0x80 ? fmt::format("\\x{:02x}", c.value) : fmt::format("\\u{{{:x}}}", c.value);
@@ -68,6 +68,16 @@ std::string escape(std::string_view text) {
     text.remove_prefix(c.length);
   }
   return out;
+}
+
+}  // namespace
+
+std::string escape(std::string_view text) {
+  return escape(text, false);
+}
+
+std::string escape_line(std::string_view text) {
+  return escape(text, true);
 }
 
 }  // namespace xstack

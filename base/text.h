@@ -11,4 +11,8 @@ namespace xstack {
 /// doubled.
 [[nodiscard]] std::string escape(std::string_view text);
 
+/// The same for lines whose form others know (a kernel's log): tabs and backslashes stay as they are. Nothing in the
+/// result can harm a terminal, but "\xNN" in it may be the author's own.
+[[nodiscard]] std::string escape_line(std::string_view text);
+
 }  // namespace xstack

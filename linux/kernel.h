@@ -13,6 +13,7 @@
 #include "arch/code.h"
 #include "arch/unwind_tables.h"
 #include "guest/guest.h"
+#include "linux/vmcoreinfo.h"
 #include "symbols/symbol_source.h"
 
 namespace xstack {
@@ -65,6 +66,11 @@ class Kernel {
   /// More translations that finding the kernel's own root gave (swapper_pg_dir, init_top_pgt): the fallback for a
   /// process's tables that lack the kernel half.
   [[nodiscard]] virtual const std::vector<std::shared_ptr<const Translation>>& kernel_translations() const = 0;
+
+  /// The kernel's own word for crash dumps; nothing when it was not found, and on replay.
+  [[nodiscard]] virtual const std::optional<Vmcoreinfo>& vmcoreinfo() const = 0;
+  /// Where the kernel's variables may begin: behind its code and its read-only tables. Nothing when that is not known.
+  [[nodiscard]] virtual std::optional<GuestVirt> data_begin() const = 0;
 
   /// What a capture must write down so that look_round() on its replay finds the same without searching.
   [[nodiscard]] virtual std::map<std::string, std::string> facts() const = 0;

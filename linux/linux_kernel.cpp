@@ -141,12 +141,15 @@ void LinuxKernel::find_text() {
   }
 }
 
-GuestVirt LinuxKernel::data_begin() const {
+std::optional<GuestVirt> LinuxKernel::data_begin() const {
+  if (!found_.kallsyms || found_.text.empty()) {
+    return std::nullopt;
+  }
   return std::max(found_.kallsyms->token_index, found_.text.front().end);
 }
 
 void LinuxKernel::find_identity(const KernelInputs& inputs) {
-  std::optional<Vmcoreinfo> info = std::move(vmcoreinfo_);
+  std::optional<Vmcoreinfo>& info = vmcoreinfo_;
   if (kallsyms_ != nullptr) {
     if (const auto data = kallsyms_->address_of("vmcoreinfo_data"); data && !info) {
       if (const auto page = search_.read_word(*data, arch_.word_size); page && *page != 0) {
@@ -159,9 +162,9 @@ void LinuxKernel::find_identity(const KernelInputs& inputs) {
       found_.banner = find_banner(text);
     }
   }
-  if (!info && kallsyms_ != nullptr) {
+  if (const auto data = data_begin(); data && !info && kallsyms_ != nullptr) {
     PageProbe probe(inputs.guest.memory(), inputs.cpus, translations_);
-    info = find_vmcoreinfo_by_pointer(probe, search_, {found_.text.front().begin, data_begin(), arch_.word_size});
+    info = find_vmcoreinfo_by_pointer(probe, search_, {found_.text.front().begin, *data, arch_.word_size});
   }
   if (!info && !searched_vmcoreinfo_ && inputs.guest.identity().source != "live") {
     info = find_vmcoreinfo(inputs.guest);
@@ -194,9 +197,9 @@ void LinuxKernel::find_modules(const KernelInputs& inputs) {
   }
   auto head = kallsyms_->address_of("modules");
   const auto range = kallsyms_->range();
-  if (!head && range) {
+  if (const auto data = data_begin(); data && !head && range) {
     PageProbe probe(inputs.guest.memory(), inputs.cpus, translations_);
-    head = find_module_head(probe, search_, {arch_, range->first, data_begin()});
+    head = find_module_head(probe, search_, {arch_, range->first, *data});
   }
   if (!head) {
     return;

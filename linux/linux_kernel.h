@@ -35,6 +35,8 @@ class LinuxKernel final : public Kernel {
   [[nodiscard]] const std::vector<std::shared_ptr<const Translation>>& kernel_translations() const override {
     return translations_;
   }
+  [[nodiscard]] const std::optional<Vmcoreinfo>& vmcoreinfo() const override { return vmcoreinfo_; }
+  [[nodiscard]] std::optional<GuestVirt> data_begin() const override;
   [[nodiscard]] std::map<std::string, std::string> facts() const override;
 
   /// The decoded kallsyms; null when there are none.
@@ -52,8 +54,6 @@ class LinuxKernel final : public Kernel {
   void find_kernel_elsewhere(const KernelInputs& inputs);
   void find_text();
   void find_identity(const KernelInputs& inputs);
-  /// Where the kernel's data may begin: behind the code and the kallsyms tables, which must be known.
-  [[nodiscard]] GuestVirt data_begin() const;
   void find_modules(const KernelInputs& inputs);
   void find_unwind_tables();
   /// The steps that both ways share.

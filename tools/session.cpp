@@ -12,8 +12,10 @@
 #include "guest/dump/capture_writer.h"
 #include "guest/page_cache.h"
 #include "linux/kernel.h"
+#include "linux/log_facts.h"
 #include "tools/kernel_session.h"
 #include "tools/naming.h"
+#include "tools/session_log.h"
 #include "tools/word_names.h"
 #include "unwind/walker.h"
 
@@ -293,6 +295,13 @@ Result<Report> write_capture(Guest& guest, const ReportRequest& request, const s
   auto pass = run(guest, request);
   if (!pass) {
     return tl::unexpected(pass.error());
+  }
+  if (request.log) {
+    if (const auto log = read_session_log(*pass->session)) {
+      pass->facts.merge(write_log_facts(*log));
+    } else {
+      pass->report.warnings.push_back("the capture holds no log: " + log.error().message);
+    }
   }
   if (auto written = write_capture_file(path, guest.identity(), pass->contexts,
                                         merged_pages(*pass->frozen, pass->session->kept()), pass->facts);

@@ -24,6 +24,7 @@ struct Invocation {
 [[nodiscard]] Result<ExitStatus> run_regs(const Invocation& invocation);
 [[nodiscard]] Result<ExitStatus> run_stack(const Invocation& invocation);
 [[nodiscard]] Result<ExitStatus> run_info(const Invocation& invocation);
+[[nodiscard]] Result<ExitStatus> run_dmesg(const Invocation& invocation);
 [[nodiscard]] Result<ExitStatus> run_capture(const Invocation& invocation);
 
 // What they share.
@@ -33,6 +34,9 @@ struct Invocation {
 
 /// The part of a request that every subcommand takes from the options the same way.
 [[nodiscard]] ReportRequest common_request(const Options& options);
+
+/// What the options say of the kernel, for commands that make no report.
+[[nodiscard]] KernelRequest kernel_request(const Options& options);
 
 /// Asks for the stack and the memory that the options want, `default_lines` of stack when they do not say (absent: all
 /// there is), and sets the view's formats to match.

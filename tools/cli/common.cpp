@@ -63,6 +63,10 @@ ReportRequest common_request(const Options& options) {
   return request;
 }
 
+KernelRequest kernel_request(const Options& options) {
+  return {options.symbol_files, options.kernel_start, options.arch};
+}
+
 void ask_for_words(const Options& options, std::optional<std::uint64_t> default_lines, ReportRequest& request,
                    View& view) {
   DumpFormat format;

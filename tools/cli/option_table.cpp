@@ -12,6 +12,7 @@ constexpr std::array kCommands = {
     CommandInfo{Command::regs, "regs", "registers only; guest memory is not read"},
     CommandInfo{Command::stack, "stack", "the words of the stack from the stack pointer up"},
     CommandInfo{Command::info, "info", "what the guest is and what was found out about its kernel"},
+    CommandInfo{Command::dmesg, "dmesg", "the kernel's log, from its memory, as dmesg prints it"},
     CommandInfo{Command::capture, "capture", "write a small file that replays to the same trace anywhere"},
 };
 
@@ -20,9 +21,10 @@ constexpr std::uint32_t in(C... commands) {
   return ((1U << static_cast<unsigned>(commands)) | ...);
 }
 
-constexpr std::uint32_t kEvery = in(Command::trace, Command::regs, Command::stack, Command::info, Command::capture);
 constexpr std::uint32_t kReports = in(Command::trace, Command::regs, Command::stack, Command::info);
-constexpr std::uint32_t kKernel = in(Command::trace, Command::stack, Command::info, Command::capture);
+constexpr std::uint32_t kTexts = kReports | in(Command::dmesg);  // what can be JSON as well
+constexpr std::uint32_t kEvery = kTexts | in(Command::capture);
+constexpr std::uint32_t kKernel = in(Command::trace, Command::stack, Command::info, Command::dmesg, Command::capture);
 constexpr std::uint32_t kWalks = in(Command::trace, Command::capture);
 constexpr std::uint32_t kWords = in(Command::trace, Command::stack);
 
@@ -30,6 +32,7 @@ constexpr const char* kInput = "Which guest";
 constexpr const char* kNames = "Names and traces";
 constexpr const char* kShown = "What is shown";
 constexpr const char* kDumps = "Stack and memory";
+constexpr const char* kLog = "Kernel log";
 constexpr const char* kOutput = "Output";
 
 constexpr std::array kOptions = {
@@ -58,8 +61,15 @@ constexpr std::array kOptions = {
     OptionInfo{'m', "memory", "ADDR", kDumps, "show guest memory at this virtual address", kWords},
     OptionInfo{'d', "dump-as-stack", "ADDR", kDumps, "show guest memory there as a stack, code addresses named",
                kWords},
+    OptionInfo{0, "level", "LIST", kLog,
+               "only these levels, as dmesg takes them: `err,warn`, or `err+` for err and what is graver",
+               in(Command::dmesg)},
+    OptionInfo{'r', "raw", nullptr, kLog, "begin each line with its priority, as in <6>", in(Command::dmesg)},
+    OptionInfo{'x', "decode", nullptr, kLog, "begin each line with the names of its facility and level",
+               in(Command::dmesg)},
+    OptionInfo{0, "no-dmesg", nullptr, kLog, "leave the kernel's log out of the capture", in(Command::capture)},
     OptionInfo{'o', "output", "FILE", kOutput, "the file that capture writes", in(Command::capture)},
-    OptionInfo{0, "json", nullptr, kOutput, "JSON, version 1 (see the man page), instead of text", kReports},
+    OptionInfo{0, "json", nullptr, kOutput, "JSON, version 1 (see the man page), instead of text", kTexts},
     OptionInfo{0, "color", "WHEN", kOutput, "auto, always or never (auto: on a terminal, unless NO_COLOR is set)",
                kReports},
     OptionInfo{'v', "verbose", nullptr, kOutput, "also say how things were found and how the guest was disturbed",

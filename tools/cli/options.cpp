@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "tools/cli/number.h"
+#include "tools/print/log_printer.h"
 
 namespace xstack {
 namespace {
@@ -134,6 +135,15 @@ Result<void> take_choices(const Given& given, Options& options) {
       return fail(Errc::usage, fmt::format("--arch: '{}' is none of arm32, arm64, x86_32, x86_64", *text));
     }
   }
+  if (const auto text = given.last("level")) {
+    const auto levels = parse_levels(*text);
+    if (!levels) {
+      return fail(Errc::usage, fmt::format("--level: '{}' is no list of emerg, alert, crit, err, warn, notice, info, "
+                                           "debug",
+                                           *text));
+    }
+    options.levels = *levels;
+  }
   if (const auto text = given.last("color")) {
     if (*text == "always") {
       options.color = ColorWhen::always;
@@ -196,6 +206,12 @@ Result<void> check(const Given& given, const Options& options) {
   if (given.flag("all-vcpus") && options.vcpu) {
     return fail(Errc::usage, "-C, --all-vcpus together with one VCPU");
   }
+  if (options.command == Command::dmesg && options.vcpu) {
+    return fail(Errc::usage, "dmesg: is of the whole guest, not of one vCPU");
+  }
+  if (options.raw && options.decode) {
+    return fail(Errc::usage, "-r, --raw together with -x, --decode");
+  }
   if (options.command == Command::capture) {
     if (!options.output || options.output->empty()) {
       return fail(Errc::usage, "capture: no -o FILE to write to");
@@ -228,6 +244,9 @@ Result<Options> parse_command_line(std::span<const std::string> arguments) {
   options.stack_trace = given->flag("stack-trace");
   options.ascii = given->flag("decode-as-ascii");
   options.tag = given->flag("tag-stack-dump");
+  options.log = !given->flag("no-dmesg");
+  options.raw = given->flag("raw");
+  options.decode = given->flag("decode");
   options.json = given->flag("json");
   options.verbose = given->flag("verbose");
   Result<void> ok = take_numbers(*given, options);

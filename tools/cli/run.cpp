@@ -24,6 +24,8 @@ Result<ExitStatus> dispatch(const Invocation& invocation) {
       return run_stack(invocation);
     case Command::info:
       return run_info(invocation);
+    case Command::dmesg:
+      return run_dmesg(invocation);
     case Command::capture:
       return run_capture(invocation);
   }
@@ -45,7 +47,7 @@ Result<ExitStatus> run_parsed(std::span<const std::string> arguments, const Back
 }  // namespace
 
 Backend real_backend() {
-  return {open_domain, open_dump, make_report, write_capture};
+  return {open_domain, open_dump, make_report, write_capture, read_log};
 }
 
 ExitStatus run(std::span<const std::string> arguments, const Backend& backend, const Console& console) {

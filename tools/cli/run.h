@@ -12,6 +12,7 @@
 #include "tools/cli/output.h"
 #include "tools/report.h"
 #include "tools/session.h"
+#include "tools/session_log.h"
 
 namespace xstack {
 
@@ -21,9 +22,10 @@ struct Backend {
   std::function<Result<std::unique_ptr<Guest>>(const std::string&)> open_dump;
   std::function<Result<Report>(Guest&, const ReportRequest&)> make_report;
   std::function<Result<Report>(Guest&, const ReportRequest&, const std::string&)> write_capture;
+  std::function<Result<KernelLog>(Guest&, const KernelRequest&)> read_log;
 };
 
-/// The real one: open_domain(), open_dump(), make_report(), write_capture().
+/// The real one: open_domain(), open_dump(), make_report(), write_capture(), read_log().
 [[nodiscard]] Backend real_backend();
 
 /// Where a command writes, and whether colours are welcome there.

@@ -10,11 +10,11 @@ _xstack_domains()
 
 _xstack()
 {
-    local commands='trace regs stack info capture'
+    local commands='trace regs stack info dmesg capture'
     local flags='-C --all-vcpus -f --frame-pointers --no-scan -a --all -S --stack-trace -D --decode-as-ascii
-                 -t --tag-stack-dump --json -v --verbose -h --help --version'
+                 -t --tag-stack-dump -r --raw -x --decode --no-dmesg --json -v --verbose -h --help --version'
     local valued='--core --arch -s --symbol-table -k --kernel-start --max-frames -n --display-stack-pages
-                  -b --bytes-per-line -l --lines -m --memory -d --dump-as-stack -o --output --color'
+                  -b --bytes-per-line -l --lines -m --memory -d --dump-as-stack --level -o --output --color'
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
     # bash splits --name=value at the equals sign.
     if [[ $cur == '=' ]]; then
@@ -38,6 +38,10 @@ _xstack()
             mapfile -t COMPREPLY < <(compgen -W 'auto always never' -- "$cur")
             return
             ;;
+        --level)
+            mapfile -t COMPREPLY < <(compgen -W 'emerg alert crit err warn notice info debug err+' -- "$cur")
+            return
+            ;;
         -l | --lines)
             mapfile -t COMPREPLY < <(compgen -W 'all max' -- "$cur")
             return
@@ -58,7 +62,7 @@ _xstack()
             --core) core=yes && ((i++)) ;;
             =) ((i++)) ;;
             -*) [[ " $valued " == *[[:space:]]"${COMP_WORDS[i]}"[[:space:]]* && ${COMP_WORDS[i + 1]} != '=' ]] && ((i++)) ;;
-            trace | regs | stack | info | capture) ((words == 0)) && words=1 || words=2 ;;
+            trace | regs | stack | info | dmesg | capture) ((words == 0)) && words=1 || words=2 ;;
             *) words=2 ;;
         esac
     done

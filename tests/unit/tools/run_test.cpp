@@ -56,7 +56,8 @@ class Run : public testing::Test {
                             request = asked;
                             written = path;
                             return answer;
-                          }};
+                          },
+                          [&](Guest&, const KernelRequest&) { return log; }};
     return xstack::run(arguments, backend, {out, err});
   }
 
@@ -73,6 +74,7 @@ class Run : public testing::Test {
   std::optional<Error> refusal;
   ReportRequest request;
   Result<Report> answer = test::sample_report();
+  Result<KernelLog> log;
   StringOutput out;
   StringOutput err;
 };
