@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 
 #include "symbols/symbol_source.h"
 #include "symbols/symbol_table.h"
@@ -16,9 +18,13 @@ struct FileSlide {
   std::optional<std::string> problem;
 };
 
+/// The symbols that settle_slide() compares.
+[[nodiscard]] std::span<const std::string_view> slide_names();
+
 /// Compares several symbols of `file` with the kernel's own (`kernel` may be null): all that both have must lie equally
-/// far apart. Without any in common, the kernel's own word (`kaslr_offset`), else zero.
+/// far apart. Without any in common, the kernel's own word (`kaslr_offset`), else zero. With `force`, a file that does
+/// not fit is used all the same, by the first symbol in common.
 [[nodiscard]] FileSlide settle_slide(const SymbolTable& file, SymbolSource* kernel,
-                                     std::optional<std::uint64_t> kaslr_offset);
+                                     std::optional<std::uint64_t> kaslr_offset, bool force = false);
 
 }  // namespace xstack

@@ -39,6 +39,7 @@ struct KernelInputs {
   /// that needs one gets it from what the guest shows. May be empty.
   std::vector<std::string> symbol_files;
   std::optional<std::uint64_t> kernel_start;  ///< -k: where kernel addresses begin, when the user says so
+  bool force = false;                         ///< use files though they are another kernel's
 };
 
 /// What a Linux guest says of itself, found once in its memory (or replayed from a capture's facts). Nothing here fails
@@ -61,6 +62,9 @@ class Kernel {
   [[nodiscard]] virtual std::optional<GuestVirt> kernel_start() const = 0;       ///< lowest address of kernel code
   [[nodiscard]] virtual const std::vector<KernelModule>& modules() const = 0;
   [[nodiscard]] virtual const std::vector<std::string>& symbol_sources() const = 0;  ///< as in JSON guest.symbols
+  /// Those of the user's files that are ELF files and were not refused: they may have DWARF. Relocatable ones
+  /// (modules) are among them.
+  [[nodiscard]] virtual const std::vector<std::string>& elf_files() const = 0;
   [[nodiscard]] virtual const std::vector<std::string>& warnings() const = 0;
 
   /// More translations that finding the kernel's own root gave (swapper_pg_dir, init_top_pgt): the fallback for a

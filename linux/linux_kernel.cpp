@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "linux/arm32_unwind_tables.h"
+#include "linux/build_id_check.h"
 #include "linux/build_id_note.h"
 #include "linux/file_slide.h"
 #include "linux/kaslr.h"
@@ -220,20 +221,43 @@ void LinuxKernel::use_modules() {
   code_.modules = module_symbols_.get();
 }
 
+/// Holds an ELF image against the guest by the build-ids of both.
+bool LinuxKernel::is_this_kernels(const std::string& path, const std::optional<std::string>& build_id, bool force) {
+  const BuildIdCheck check = check_build_id(build_id, found_.build_id, force);
+  if (check.remark) {
+    warnings_.push_back(fmt::format("symbols: {}: {}", path, *check.remark));
+  }
+  return check.usable;
+}
+
 void LinuxKernel::read_symbol_files(const KernelInputs& inputs) {
   std::size_t position = 0;
   for (const std::string& path : inputs.symbol_files) {
     auto file = read_symbol_file(path, arch_.id);
     if (!file) {
+      if (file.error().code == Errc::not_found) {
+        elf_files_.push_back(path);  // no symbols, but perhaps the way to a file with DWARF
+      }
       warnings_.push_back("symbols: " + file.error().message);
       continue;
     }
-    const FileSlide slide = settle_slide(file->table, kallsyms_, found_.kaslr_offset);
+    if (file->relocatable) {
+      elf_files_.push_back(path);
+      continue;
+    }
+    const bool elf = file->kind == "vmlinux";
+    if (elf && !is_this_kernels(path, file->build_id, inputs.force)) {
+      continue;
+    }
+    const FileSlide slide = settle_slide(file->table, kallsyms_, found_.kaslr_offset, inputs.force);
     if (slide.problem) {
       warnings_.push_back(fmt::format("symbols: {}: {}", path, *slide.problem));
     }
     if (!slide.offset) {
       continue;
+    }
+    if (elf) {
+      elf_files_.push_back(path);
     }
     auto source = std::make_unique<FileSymbols>(std::move(file->table), file->kind + ":" + path, *slide.offset);
     if (found_.text.empty()) {

@@ -31,6 +31,7 @@ class LinuxKernel final : public Kernel {
   [[nodiscard]] std::optional<GuestVirt> kernel_start() const override { return kernel_start_; }
   [[nodiscard]] const std::vector<KernelModule>& modules() const override { return modules_; }
   [[nodiscard]] const std::vector<std::string>& symbol_sources() const override { return sources_; }
+  [[nodiscard]] const std::vector<std::string>& elf_files() const override { return elf_files_; }
   [[nodiscard]] const std::vector<std::string>& warnings() const override { return warnings_; }
   [[nodiscard]] const std::vector<std::shared_ptr<const Translation>>& kernel_translations() const override {
     return translations_;
@@ -61,6 +62,7 @@ class LinuxKernel final : public Kernel {
   void use_kallsyms();
   void use_modules();
   void read_symbol_files(const KernelInputs& inputs);
+  [[nodiscard]] bool is_this_kernels(const std::string& path, const std::optional<std::string>& build_id, bool force);
   void finish(const KernelInputs& inputs);
   void warn_of_derived_offset();
 
@@ -81,6 +83,7 @@ class LinuxKernel final : public Kernel {
   std::unique_ptr<ModuleSymbols> module_symbols_;
   std::vector<KernelModule> modules_;
   std::vector<std::string> sources_;
+  std::vector<std::string> elf_files_;
   std::vector<std::string> warnings_;  ///< those of the guest, and of this run's symbol files
   std::vector<std::shared_ptr<const Translation>> translations_;
   std::optional<GuestVirt> kernel_start_;

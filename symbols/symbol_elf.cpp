@@ -4,24 +4,11 @@
 
 #include <memory>
 
+#include "symbols/elf_machine.h"
 #include "symbols/symbol_file.h"
 
 namespace xstack {
 namespace {
-
-GElf_Half machine_of(ArchId arch) {
-  switch (arch) {
-    case ArchId::arm32:
-      return EM_ARM;
-    case ArchId::arm64:
-      return EM_AARCH64;
-    case ArchId::x86_32:
-      return EM_386;
-    case ArchId::x86_64:
-      break;
-  }
-  return EM_X86_64;
-}
 
 /// The nm letter, as far as merit and absoluteness go: t/T, w/W, d/D, a/A.
 char letter_of(const GElf_Sym& symbol) {
@@ -60,7 +47,7 @@ Result<SymbolTable> parse_elf_symbols(std::span<const std::byte> image, ArchId a
   if (!elf || elf_kind(elf.get()) != ELF_K_ELF || gelf_getehdr(elf.get(), &header) == nullptr) {
     return fail(Errc::bad_format, "a malformed ELF image");
   }
-  if (header.e_machine != machine_of(arch)) {
+  if (header.e_machine != elf_machine(arch)) {
     return fail(Errc::unsupported, fmt::format("an ELF image for another machine ({}) than the guest's ({})",
                                                header.e_machine, to_string(arch)));
   }
@@ -68,7 +55,7 @@ Result<SymbolTable> parse_elf_symbols(std::span<const std::byte> image, ArchId a
   Elf_Scn* section = symbol_section(elf.get(), section_header);
   Elf_Data* data = section == nullptr ? nullptr : elf_getdata(section, nullptr);
   if (data == nullptr || section_header.sh_entsize == 0) {
-    return fail(Errc::bad_format, "an ELF image without symbols (stripped)");
+    return fail(Errc::not_found, "an ELF image without symbols (stripped)");
   }
   SymbolTable table;
   const std::uint64_t count = data->d_size / section_header.sh_entsize;
@@ -87,7 +74,7 @@ Result<SymbolTable> parse_elf_symbols(std::span<const std::byte> image, ArchId a
     }
   }
   if (table.empty()) {
-    return fail(Errc::bad_format, "an ELF image without symbols (stripped)");
+    return fail(Errc::not_found, "an ELF image without symbols (stripped)");
   }
   table.sort();
   return table;

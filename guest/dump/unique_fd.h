@@ -26,6 +26,9 @@ class UniqueFd {
   [[nodiscard]] int get() const { return fd_; }
   [[nodiscard]] bool valid() const { return fd_ >= 0; }
 
+  /// Somebody else closes it from here on.
+  [[nodiscard]] int release() { return std::exchange(fd_, -1); }
+
   void reset(int fd) {
     if (fd_ >= 0) {
       ::close(fd_);
