@@ -52,11 +52,13 @@ Result<void> KernelSession::look_round() {
                                    .memory = *memory_,
                                    .search = *search_,
                                    .symbol_files = request_.symbol_files,
-                                   .kernel_start = request_.kernel_start});
+                                   .kernel_start = request_.kernel_start,
+                                   .force = request_.lines.force});
   if (!found) {
     return tl::unexpected(found.error());
   }
   kernel_ = std::move(*found);
+  lines_ = std::make_unique<SourceLines>(*kernel_, arch_->id, request_.lines);
   for (const auto& translation : kernel_->kernel_translations()) {
     memory_->add(translation);
     search_->add(translation);

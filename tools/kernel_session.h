@@ -15,6 +15,7 @@
 #include "guest/guest.h"
 #include "guest/page_cache.h"
 #include "linux/kernel.h"
+#include "linux/source_lines.h"
 #include "tools/report.h"
 
 namespace xstack {
@@ -31,6 +32,7 @@ struct KernelRequest {
   std::vector<std::string> symbol_files;      ///< -s
   std::optional<std::uint64_t> kernel_start;  ///< -k
   std::optional<ArchId> arch;                 ///< --arch
+  LineSources lines;                          ///< --debug-dir, --debuginfod, --force
 };
 
 /// A guest, its architecture, its vCPUs, its kernel's memory and what the kernel says of itself: what every command
@@ -48,6 +50,8 @@ class KernelSession {
   [[nodiscard]] const ArchOps& arch() const { return *arch_; }
   [[nodiscard]] const std::vector<DecodedVcpu>& vcpus() const { return vcpus_; }
   [[nodiscard]] Kernel* kernel() { return kernel_.get(); }
+  /// Source lines for the kernel's addresses; null without a kernel.
+  [[nodiscard]] SourceLines* lines() { return lines_.get(); }
 
   /// The kernel's memory. What is read through it is kept, and goes into a capture: for look-ups.
   [[nodiscard]] VirtMemory& memory() { return *memory_; }
@@ -80,6 +84,7 @@ class KernelSession {
   std::unique_ptr<TranslatedMemory> memory_;
   std::unique_ptr<TranslatedMemory> search_;
   std::unique_ptr<Kernel> kernel_;
+  std::unique_ptr<SourceLines> lines_;
 };
 
 /// Does this guest go on while it is read?

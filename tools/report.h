@@ -77,6 +77,7 @@ struct GuestReport {
   std::optional<std::uint64_t> kaslr_offset;
   std::optional<GuestVirt> kernel_start;
   std::vector<std::string> symbols;
+  std::vector<std::string> lines;  ///< the files that source lines came from
   std::optional<std::uint64_t> module_count;
 };
 

@@ -11,6 +11,7 @@
 #include "arch/translated_memory.h"
 #include "guest/dump/capture_writer.h"
 #include "guest/page_cache.h"
+#include "linux/file_slide.h"
 #include "linux/kernel.h"
 #include "linux/log_facts.h"
 #include "tools/kernel_session.h"
@@ -132,7 +133,7 @@ void name_dumps(Report& report, CodeInfo& code, unsigned word_size) {
   }
 }
 
-VcpuReport report_vcpu(const Taken& taken, std::size_t i, Kernel* kernel, const ReportRequest& request) {
+VcpuReport report_vcpu(const Taken& taken, std::size_t i, KernelSession& session, const ReportRequest& request) {
   const DecodedVcpu& vcpu = taken.vcpus[i];
   VcpuReport report;
   report.id = vcpu.context.id;
@@ -143,9 +144,9 @@ VcpuReport report_vcpu(const Taken& taken, std::size_t i, Kernel* kernel, const 
   if (vcpu.cpu) {
     report.warnings = vcpu.cpu->warnings;
   }
-  if (taken.walks[i] && kernel != nullptr) {
+  if (taken.walks[i] && session.kernel() != nullptr) {
     for (const Frame& frame : taken.walks[i]->frames) {
-      report.frames.push_back(name_frame(frame, kernel->code()));
+      append_frames(report.frames, frame, session.kernel()->code(), session.lines());
     }
     report.end = taken.walks[i]->end;
   } else if (request.trace) {
@@ -210,8 +211,10 @@ struct Pass {
 };
 
 Result<std::unique_ptr<KernelSession>> open_session(Guest& guest, const ReportRequest& request) {
-  auto session = KernelSession::open(
-      guest, {.symbol_files = request.symbol_files, .kernel_start = request.kernel_start, .arch = request.arch});
+  auto session = KernelSession::open(guest, {.symbol_files = request.symbol_files,
+                                             .kernel_start = request.kernel_start,
+                                             .arch = request.arch,
+                                             .lines = request.lines});
   if (!session) {
     return session;
   }
@@ -229,7 +232,7 @@ Result<std::unique_ptr<KernelSession>> open_session(Guest& guest, const ReportRe
   return session;
 }
 
-Result<Pass> run(Guest& guest, const ReportRequest& request) {
+Result<Pass> run(Guest& guest, const ReportRequest& request, bool for_capture) {
   // Before the pause: everything that does not change after boot.
   auto opened = open_session(guest, request);
   if (!opened) {
@@ -268,7 +271,7 @@ Result<Pass> run(Guest& guest, const ReportRequest& request) {
   Report& report = pass.report;
   report.guest = session.describe();
   for (std::size_t i = 0; i < taken.vcpus.size(); ++i) {
-    report.vcpus.push_back(report_vcpu(taken, i, kernel, request));
+    report.vcpus.push_back(report_vcpu(taken, i, session, request));
   }
   report.memory = std::move(taken.memory);
   report.warnings = guest.warnings();
@@ -276,6 +279,15 @@ Result<Pass> run(Guest& guest, const ReportRequest& request) {
     report.warnings.insert(report.warnings.end(), kernel->warnings().begin(), kernel->warnings().end());
     if (request.name_words) {
       name_dumps(report, kernel->code(), session.arch().word_size);
+    }
+    report.guest.lines = session.lines()->files();
+    const auto& remarks = session.lines()->warnings();
+    report.warnings.insert(report.warnings.end(), remarks.begin(), remarks.end());
+    if (for_capture) {
+      // So that the replay knows them, and a file that is given there can be fitted to the kernel.
+      for (const std::string_view name : slide_names()) {
+        (void)kernel->code().address_of(name);
+      }
     }
     pass.facts = kernel->facts();  // last: they hold what was asked on the way
   }
@@ -287,12 +299,12 @@ Result<Pass> run(Guest& guest, const ReportRequest& request) {
 }  // namespace
 
 Result<Report> make_report(Guest& guest, const ReportRequest& request) {
-  auto pass = run(guest, request);
+  auto pass = run(guest, request, false);
   return pass ? Result<Report>(std::move(pass->report)) : tl::unexpected(pass.error());
 }
 
 Result<Report> write_capture(Guest& guest, const ReportRequest& request, const std::string& path) {
-  auto pass = run(guest, request);
+  auto pass = run(guest, request, true);
   if (!pass) {
     return tl::unexpected(pass.error());
   }

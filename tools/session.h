@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "guest/guest.h"
+#include "linux/source_lines.h"
 #include "tools/report.h"
 
 namespace xstack {
@@ -21,6 +22,7 @@ struct ReportRequest {
   unsigned max_frames = 256;
   std::optional<std::uint64_t> stack_bytes;  ///< dump this much stack from SP; 0: to the end of the stack's pages
   std::vector<std::string> symbol_files;     ///< -s
+  LineSources lines;                         ///< where source lines may come from, besides symbol_files
   std::optional<std::uint64_t> kernel_start;
   std::optional<ArchId> arch;
   std::vector<std::pair<GuestVirt, std::uint64_t>> memory;  ///< -m, -d: (address, bytes)

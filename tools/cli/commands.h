@@ -25,6 +25,7 @@ struct Invocation {
 [[nodiscard]] Result<ExitStatus> run_stack(const Invocation& invocation);
 [[nodiscard]] Result<ExitStatus> run_info(const Invocation& invocation);
 [[nodiscard]] Result<ExitStatus> run_dmesg(const Invocation& invocation);
+[[nodiscard]] Result<ExitStatus> run_symbols(const Invocation& invocation);
 [[nodiscard]] Result<ExitStatus> run_capture(const Invocation& invocation);
 
 // What they share.
@@ -37,6 +38,9 @@ struct Invocation {
 
 /// What the options say of the kernel, for commands that make no report.
 [[nodiscard]] KernelRequest kernel_request(const Options& options);
+
+/// Where the options let source lines come from.
+[[nodiscard]] LineSources line_sources(const Options& options);
 
 /// Asks for the stack and the memory that the options want, `default_lines` of stack when they do not say (absent: all
 /// there is), and sets the view's formats to match.

@@ -50,6 +50,10 @@ Result<std::unique_ptr<Guest>> open_guest(const Invocation& invocation) {
   return guest;
 }
 
+LineSources line_sources(const Options& options) {
+  return {options.debug_directories, options.debuginfod, options.force, {}};
+}
+
 ReportRequest common_request(const Options& options) {
   ReportRequest request;
   if (options.vcpu) {
@@ -58,13 +62,14 @@ ReportRequest common_request(const Options& options) {
   request.scan = options.scan;
   request.max_frames = options.max_frames;
   request.symbol_files = options.symbol_files;
+  request.lines.force = options.force;
   request.kernel_start = options.kernel_start;
   request.arch = options.arch;
   return request;
 }
 
 KernelRequest kernel_request(const Options& options) {
-  return {options.symbol_files, options.kernel_start, options.arch};
+  return {options.symbol_files, options.kernel_start, options.arch, line_sources(options)};
 }
 
 void ask_for_words(const Options& options, std::optional<std::uint64_t> default_lines, ReportRequest& request,

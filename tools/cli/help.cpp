@@ -30,6 +30,7 @@ std::string help_text() {
       "       xstack [trace] [OPTION]... --core FILE [VCPU]\n"
       "       xstack regs|stack|info [OPTION]... DOMAIN|--core FILE [VCPU]\n"
       "       xstack dmesg [OPTION]... DOMAIN|--core FILE\n"
+      "       xstack symbols [OPTION]... DOMAIN|--core FILE|--no-guest [ADDR|NAME]...\n"
       "       xstack capture [OPTION]... DOMAIN|--core FILE -o FILE\n"
       "\n"
       "Shows what a Xen guest was doing when it stopped: the registers, the stack and a call trace with names\n"

@@ -13,6 +13,8 @@ constexpr std::array kCommands = {
     CommandInfo{Command::stack, "stack", "the words of the stack from the stack pointer up"},
     CommandInfo{Command::info, "info", "what the guest is and what was found out about its kernel"},
     CommandInfo{Command::dmesg, "dmesg", "the kernel's log, from its memory, as dmesg prints it"},
+    CommandInfo{Command::symbols, "symbols",
+                "names, files, lines and inlined calls for addresses, or addresses for names"},
     CommandInfo{Command::capture, "capture", "write a small file that replays to the same trace anywhere"},
 };
 
@@ -22,9 +24,12 @@ constexpr std::uint32_t in(C... commands) {
 }
 
 constexpr std::uint32_t kReports = in(Command::trace, Command::regs, Command::stack, Command::info);
-constexpr std::uint32_t kTexts = kReports | in(Command::dmesg);  // what can be JSON as well
+constexpr std::uint32_t kTexts = kReports | in(Command::dmesg, Command::symbols);  // what can be JSON as well
 constexpr std::uint32_t kEvery = kTexts | in(Command::capture);
-constexpr std::uint32_t kKernel = in(Command::trace, Command::stack, Command::info, Command::dmesg, Command::capture);
+constexpr std::uint32_t kVcpus = kReports | in(Command::dmesg, Command::capture);
+constexpr std::uint32_t kKernel =
+    in(Command::trace, Command::stack, Command::info, Command::dmesg, Command::symbols, Command::capture);
+constexpr std::uint32_t kLines = in(Command::trace, Command::symbols);
 constexpr std::uint32_t kWalks = in(Command::trace, Command::capture);
 constexpr std::uint32_t kWords = in(Command::trace, Command::stack);
 
@@ -37,11 +42,21 @@ constexpr const char* kOutput = "Output";
 
 constexpr std::array kOptions = {
     OptionInfo{0, "core", "FILE", kInput, "read a dump or a capture instead of a live domain", kEvery},
-    OptionInfo{'C', "all-vcpus", nullptr, kInput, "every vCPU: what happens anyway when no VCPU is given", kEvery},
+    OptionInfo{'C', "all-vcpus", nullptr, kInput, "every vCPU: what happens anyway when no VCPU is given", kVcpus},
     OptionInfo{0, "arch", "NAME", kInput, "the guest is arm32, arm64, x86_32 or x86_64, whatever it looks like",
                kEvery},
+    OptionInfo{0, "no-guest", nullptr, kInput, "symbols: no guest at all, the addresses are those of the -s FILE",
+               in(Command::symbols)},
     OptionInfo{'s', "symbol-table", "FILE", kNames,
-               "names from System.map, a copy of /proc/kallsyms or an ELF image; may be given more than once", kKernel},
+               "names from System.map, a copy of /proc/kallsyms or an ELF image, and source lines when it has DWARF; "
+               "may be repeated",
+               kKernel},
+    OptionInfo{0, "debug-dir", "DIR", kNames,
+               "source lines from debug files below DIR, by build-id (/usr/lib/debug); empty: none; may be repeated",
+               kLines},
+    OptionInfo{0, "debuginfod", nullptr, kNames,
+               "ask the servers in DEBUGINFOD_URLS for the kernel's debug file when there is none here", kLines},
+    OptionInfo{0, "force", nullptr, kNames, "use files whose build-id is not the guest's", kKernel},
     OptionInfo{'k', "kernel-start", "ADDR", kNames, "kernel addresses begin here (found in the guest otherwise)",
                kKernel},
     OptionInfo{'f', "frame-pointers", nullptr, kNames, "accepted for xenctx's sake: traces are always unwound", kWords},

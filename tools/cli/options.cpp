@@ -30,6 +30,7 @@ struct Given {
     const auto& all = values.at(name);
     return all.empty() ? std::nullopt : std::optional(all.back());
   }
+  [[nodiscard]] bool has_any(std::string_view name) const { return !values.at(name).empty(); }
   [[nodiscard]] bool has(const OptionInfo& option) const {
     return option.value_name == nullptr ? flag(option.long_name) : !values.at(option.long_name).empty();
   }
@@ -156,7 +157,7 @@ Result<void> take_choices(const Given& given, Options& options) {
   return {};
 }
 
-/// The words: [SUBCOMMAND] DOMAIN [VCPU], or [SUBCOMMAND] [VCPU] with --core.
+/// The words: [SUBCOMMAND] DOMAIN [VCPU], or [SUBCOMMAND] [VCPU] with --core; for symbols, queries in VCPU's place.
 Result<void> take_words(const Given& given, Options& options) {
   std::span<const std::string> words = given.words;
   const bool named = !words.empty() && find_command(words.front()).has_value();
@@ -164,7 +165,10 @@ Result<void> take_words(const Given& given, Options& options) {
     options.command = *find_command(words.front());
     words = words.subspan(1);
   }
-  if (!options.core) {
+  if (options.no_guest && options.core) {
+    return fail(Errc::usage, "--no-guest together with --core");
+  }
+  if (!options.core && !options.no_guest) {
     if (words.empty()) {
       return fail(Errc::usage, named ? fmt::format("{0}: no DOMAIN and no --core FILE (a domain that is named {0}: "
                                                    "xstack trace {0})",
@@ -176,6 +180,10 @@ Result<void> take_words(const Given& given, Options& options) {
     }
     options.domain = words.front();
     words = words.subspan(1);
+  }
+  if (options.command == Command::symbols) {
+    options.queries.assign(words.begin(), words.end());
+    return {};
   }
   if (!words.empty()) {
     const auto id = number_in("VCPU", words.front(), 0, 65535);
@@ -212,6 +220,9 @@ Result<void> check(const Given& given, const Options& options) {
   if (options.raw && options.decode) {
     return fail(Errc::usage, "-r, --raw together with -x, --decode");
   }
+  if (options.no_guest && options.symbol_files.empty()) {
+    return fail(Errc::usage, "--no-guest: no -s FILE to look in");
+  }
   if (options.command == Command::capture) {
     if (!options.output || options.output->empty()) {
       return fail(Errc::usage, "capture: no -o FILE to write to");
@@ -239,6 +250,13 @@ Result<Options> parse_command_line(std::span<const std::string> arguments) {
   options.core = given->last("core");
   options.output = given->last("output");
   options.symbol_files = given->values.at("symbol-table");
+  if (given->has_any("debug-dir")) {
+    options.debug_directories = given->values.at("debug-dir");
+    std::erase(options.debug_directories, "");
+  }
+  options.debuginfod = given->flag("debuginfod");
+  options.force = given->flag("force");
+  options.no_guest = given->flag("no-guest");
   options.scan = !given->flag("no-scan");
   options.all_registers = given->flag("all");
   options.stack_trace = given->flag("stack-trace");

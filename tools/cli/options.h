@@ -26,11 +26,16 @@ struct Options {
   bool help = false;     ///< nothing else counts
   bool version = false;  ///< nothing else counts
   Command command = Command::trace;
-  std::optional<std::string> domain;  ///< exactly one of domain and core is there
+  std::optional<std::string> domain;  ///< exactly one of domain and core is there, but for no_guest
   std::optional<std::string> core;
   std::optional<unsigned> vcpu;  ///< absent: all
   std::optional<ArchId> arch;
   std::vector<std::string> symbol_files;
+  std::vector<std::string> debug_directories{"/usr/lib/debug"};
+  bool debuginfod = false;
+  bool force = false;
+  bool no_guest = false;             ///< neither domain nor core
+  std::vector<std::string> queries;  ///< of symbols: addresses and names; none: they are read from standard input
   std::optional<std::uint64_t> kernel_start;
   bool scan = true;
   unsigned max_frames = 256;

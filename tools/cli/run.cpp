@@ -26,6 +26,8 @@ Result<ExitStatus> dispatch(const Invocation& invocation) {
       return run_info(invocation);
     case Command::dmesg:
       return run_dmesg(invocation);
+    case Command::symbols:
+      return run_symbols(invocation);
     case Command::capture:
       return run_capture(invocation);
   }

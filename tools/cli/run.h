@@ -33,6 +33,7 @@ struct Console {
   Output& out;
   Output& err;
   bool color_terminal = false;  ///< `out` is a terminal that shows colours, and NO_COLOR is not set
+  int input = 0;                ///< descriptor of standard input
 };
 
 /// Runs one command line (without the program's name). Everything that goes wrong becomes one line on `err` that starts

@@ -12,6 +12,7 @@ constexpr std::uint64_t kShortStack = 4;
 Result<ExitStatus> run_trace(const Invocation& invocation) {
   const auto& options = invocation.options;
   ReportRequest request = common_request(options);
+  request.lines = line_sources(options);
   View view;
   view.all_registers = options.all_registers;
   ask_for_words(options, kShortStack, request, view);

@@ -10,10 +10,11 @@ _xstack_domains()
 
 _xstack()
 {
-    local commands='trace regs stack info dmesg capture'
+    local commands='trace regs stack info dmesg symbols capture'
     local flags='-C --all-vcpus -f --frame-pointers --no-scan -a --all -S --stack-trace -D --decode-as-ascii
-                 -t --tag-stack-dump -r --raw -x --decode --no-dmesg --json -v --verbose -h --help --version'
-    local valued='--core --arch -s --symbol-table -k --kernel-start --max-frames -n --display-stack-pages
+                 -t --tag-stack-dump -r --raw -x --decode --no-dmesg --debuginfod --force --no-guest --json
+                 -v --verbose -h --help --version'
+    local valued='--core --arch -s --symbol-table --debug-dir -k --kernel-start --max-frames -n --display-stack-pages
                   -b --bytes-per-line -l --lines -m --memory -d --dump-as-stack --level -o --output --color'
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
     # bash splits --name=value at the equals sign.
@@ -28,6 +29,11 @@ _xstack()
         --core | -s | --symbol-table | -o | --output)
             compopt -o filenames 2>/dev/null
             mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+            return
+            ;;
+        --debug-dir)
+            compopt -o filenames 2>/dev/null
+            mapfile -t COMPREPLY < <(compgen -d -- "$cur")
             return
             ;;
         --arch)
@@ -62,7 +68,7 @@ _xstack()
             --core) core=yes && ((i++)) ;;
             =) ((i++)) ;;
             -*) [[ " $valued " == *[[:space:]]"${COMP_WORDS[i]}"[[:space:]]* && ${COMP_WORDS[i + 1]} != '=' ]] && ((i++)) ;;
-            trace | regs | stack | info | dmesg | capture) ((words == 0)) && words=1 || words=2 ;;
+            trace | regs | stack | info | dmesg | symbols | capture) ((words == 0)) && words=1 || words=2 ;;
             *) words=2 ;;
         esac
     done

@@ -90,6 +90,9 @@ Json guest_json(const GuestReport& guest) {
     out["kernel_start"] = hex(guest.kernel_start->value);
   }
   out["symbols"] = strings(guest.symbols);
+  if (!guest.lines.empty()) {
+    out["lines"] = strings(guest.lines);
+  }
   if (guest.module_count) {
     out["modules"] = *guest.module_count;
   }
@@ -105,7 +108,9 @@ Json frame_json(const NamedFrame& frame) {
   out["found_by"] = to_string(frame.found_by);
   if (frame.symbol) {
     out["symbol"] = escape(*frame.symbol);
-    out["offset"] = hex(frame.offset);
+    if (frame.found_by != FoundBy::inlined) {
+      out["offset"] = hex(frame.offset);
+    }
     if (frame.size) {
       out["size"] = hex(*frame.size);
     }

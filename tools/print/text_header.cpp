@@ -84,6 +84,10 @@ std::string header(const Report& report, const View& view, const Style& style) {
   } else if (view.trace) {
     add("no symbols");
   }
+  if (!guest.lines.empty()) {
+    add("lines: " + escape(guest.lines.front()) +
+        (guest.lines.size() > 1 ? fmt::format(" and {} more", guest.lines.size() - 1) : ""));
+  }
   if (guest.module_count) {
     add(fmt::format("{} modules", *guest.module_count));
   }
@@ -132,6 +136,9 @@ std::string info(const Report& report, const Style& style) {
     line("kernel start", fmt::format("{:#x}", guest.kernel_start->value));
   }
   line("symbols", guest.symbols.empty() ? "none" : joined(guest.symbols));
+  if (!guest.lines.empty()) {
+    line("lines", joined(guest.lines));
+  }
   if (guest.module_count) {
     line("modules", fmt::format("{}", *guest.module_count));
   }

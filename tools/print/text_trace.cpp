@@ -12,6 +12,9 @@ namespace {
 std::string frame_line(std::size_t number, const NamedFrame& frame, unsigned word_size, const Style& style) {
   const bool guess = frame.found_by == FoundBy::scan;
   std::string name = frame.symbol ? symbol(*frame.symbol, frame.offset, frame.size, frame.module) : "(no symbol)";
+  if (frame.found_by == FoundBy::inlined && frame.symbol) {
+    name = escape(*frame.symbol) + (frame.module ? fmt::format(" [{}]", escape(*frame.module)) : "");
+  }
   if (frame.file) {
     name += "  " + escape(*frame.file);
     if (frame.line) {

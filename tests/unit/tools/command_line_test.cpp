@@ -79,6 +79,31 @@ TEST(CommandLine, SymbolFilesDoNotSwallowTheDomain) {
   EXPECT_EQ(*options->domain, "domU");
 }
 
+TEST(CommandLine, SymbolsTakesQueries) {
+  const auto core = parse({"symbols", "--core", "f", "0x10", "panic+0x4"});
+  EXPECT_EQ(core->command, Command::symbols);
+  EXPECT_THAT(core->queries, ElementsAre("0x10", "panic+0x4"));
+  const auto domain = parse({"symbols", "7", "0x10"});
+  EXPECT_EQ(*domain->domain, "7");
+  EXPECT_THAT(domain->queries, ElementsAre("0x10"));
+  const auto files = parse({"symbols", "--no-guest", "-s", "vmlinux", "0x10"});
+  EXPECT_FALSE(files->domain);
+  EXPECT_THAT(files->queries, ElementsAre("0x10"));
+  EXPECT_THAT(refusal({"symbols", "--no-guest", "0x10"}), HasSubstr("-s"));
+  EXPECT_THAT(refusal({"symbols", "--no-guest", "-s", "f", "--core", "g"}), HasSubstr("--core"));
+  EXPECT_THAT(refusal({"--no-guest", "-s", "f"}), HasSubstr("no meaning for trace"));
+}
+
+TEST(CommandLine, WhereLinesComeFrom) {
+  const auto plain = parse({"d"});
+  EXPECT_THAT(plain->debug_directories, ElementsAre("/usr/lib/debug"));
+  EXPECT_FALSE(plain->debuginfod) << "never unasked";
+  EXPECT_FALSE(plain->force);
+  EXPECT_THAT(parse({"--debug-dir", "a", "--debug-dir=b", "d"})->debug_directories, ElementsAre("a", "b"));
+  EXPECT_TRUE(parse({"--debug-dir=", "d"})->debug_directories.empty());
+  EXPECT_TRUE(parse({"--debuginfod", "--force", "d"})->debuginfod);
+}
+
 TEST(CommandLine, NumbersAreChecked) {
   EXPECT_THAT(refusal({"-b", "3", "d"}), HasSubstr("--bytes-per-line: 3 is not in 4..128"));
   EXPECT_THAT(refusal({"-b", "129", "d"}), HasSubstr("not in 4..128"));

@@ -35,6 +35,7 @@ TEST(Schema, AcceptsWhatIsPrinted) {
   full.memory.resize(1);
   full.memory[0].bytes.resize(3);
   full.memory[0].names = {{0, "panic", 0, 4, "mod"}};
+  full.guest.lines = {"/usr/lib/debug/boot/vmlinux"};
   full.guest.identity.capabilities = "xen-3.0-armv7l";
   EXPECT_THAT(errors(printed(full)), IsEmpty());
   EXPECT_THAT(errors(printed(Report{})), IsEmpty());
