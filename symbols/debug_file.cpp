@@ -29,6 +29,7 @@ struct DebugFile::Parts {
   std::string path;
   std::shared_ptr<const InputFile> input;
   std::span<const std::byte> bytes;
+  std::vector<std::byte> own_bytes;  ///< a copy of `bytes`, where libelf has to write
   std::unique_ptr<Elf, int (*)(Elf*)> elf{nullptr, elf_end};
   ArchId arch{};
   std::optional<std::string> build_id;
@@ -51,6 +52,14 @@ struct DebugFile::Parts {
         lines = std::make_unique<DwarfLines>(relocated->dwarf());
       }
       return;
+    }
+    if (has_compressed_sections(elf.get())) {
+      // libelf marks what it has unpacked in the section headers, and these lie in bytes that are not ours to write.
+      own_bytes.assign(bytes.begin(), bytes.end());
+      elf.reset(elf_memory(reinterpret_cast<char*>(own_bytes.data()), own_bytes.size()));
+      if (!elf) {
+        return;
+      }
     }
     dwarf.reset(dwarf_begin_elf(elf.get(), DWARF_C_READ, nullptr));
     if (dwarf) {

@@ -97,6 +97,20 @@ bool has_section(Elf* elf, std::string_view name) {
   return false;
 }
 
+bool has_compressed_sections(Elf* elf) {
+  for (Elf_Scn* section = elf_nextscn(elf, nullptr); section != nullptr; section = elf_nextscn(elf, section)) {
+    GElf_Shdr header;
+    if (gelf_getshdr(section, &header) == nullptr || header.sh_type == SHT_NOBITS) {
+      continue;
+    }
+    const char* name = section_name(elf, header);
+    if ((header.sh_flags & SHF_COMPRESSED) != 0 || (name != nullptr && std::strncmp(name, ".zdebug", 7) == 0)) {
+      return true;
+    }
+  }
+  return false;
+}
+
 bool unpacked_sizes_are_sane(Elf* elf) {
   std::uint64_t all = 0;
   for (Elf_Scn* section = elf_nextscn(elf, nullptr); section != nullptr; section = elf_nextscn(elf, section)) {

@@ -20,6 +20,9 @@ namespace xstack {
 /// Is there a section of that name with something in the file?
 [[nodiscard]] bool has_section(Elf* elf, std::string_view name);
 
+/// Is a section compressed, in either of the two forms there are?
+[[nodiscard]] bool has_compressed_sections(Elf* elf);
+
 /// Could the compressed sections unpack to the sizes that they claim? libelf allocates what is claimed before it
 /// unpacks: deflate never makes more than 1032 bytes of one, and 4 GiB in all is more than any kernel has.
 [[nodiscard]] bool unpacked_sizes_are_sane(Elf* elf);

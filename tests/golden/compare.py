@@ -25,7 +25,7 @@ def capture_of(case):
 
 
 def run(xstack, capture, options):
-    done = subprocess.run([*xstack, "--color=never", "--debug-dir=", *options, "--core", str(capture)], stdout=subprocess.PIPE,
+    done = subprocess.run([*xstack, "--color=never", "--debug-dir=none", *options, "--core", str(capture)], stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, check=False)
     if done.returncode not in (0, 1):
         sys.exit(f"{capture}: exit status {done.returncode}: {done.stderr.decode(errors='replace')}")

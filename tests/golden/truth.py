@@ -36,7 +36,7 @@ def main():
         sys.exit(__doc__)
     case, xstack = pathlib.Path(sys.argv[1]), sys.argv[3:]
     capture = next(p for p in sorted(case.iterdir()) if p.name.startswith("capture"))
-    done = subprocess.run([*xstack, "--json", "--debug-dir=", "--core", str(capture)], stdout=subprocess.PIPE, check=False)
+    done = subprocess.run([*xstack, "--json", "--debug-dir=none", "--core", str(capture)], stdout=subprocess.PIPE, check=False)
     verdicts = verdicts_of(case, json.loads(done.stdout), (case / "console.log").read_text(errors="replace"))
     judged = [v for v in verdicts if v.judge != "nothing known"]
     if not judged:

@@ -52,7 +52,7 @@ constexpr std::array kOptions = {
                "may be repeated",
                kKernel},
     OptionInfo{0, "debug-dir", "DIR", kNames,
-               "source lines from debug files below DIR, by build-id (/usr/lib/debug); empty: none; may be repeated",
+               "source lines from debug files below DIR, by build-id (/usr/lib/debug), or `none`; may be repeated",
                kLines},
     OptionInfo{0, "debuginfod", nullptr, kNames,
                "ask the servers in DEBUGINFOD_URLS for the kernel's debug file when there is none here", kLines},

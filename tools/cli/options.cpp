@@ -252,7 +252,7 @@ Result<Options> parse_command_line(std::span<const std::string> arguments) {
   options.symbol_files = given->values.at("symbol-table");
   if (given->has_any("debug-dir")) {
     options.debug_directories = given->values.at("debug-dir");
-    std::erase(options.debug_directories, "");
+    std::erase(options.debug_directories, "none");
   }
   options.debuginfod = given->flag("debuginfod");
   options.force = given->flag("force");

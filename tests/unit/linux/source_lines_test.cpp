@@ -10,6 +10,7 @@
 #include <map>
 
 #include "linux/build_id_check.h"
+#include "linux/vmcoreinfo.h"
 #include "symbols/symbol_file.h"
 #include "tools/naming.h"
 
@@ -64,12 +65,15 @@ class FakeKernel final : public Kernel {
   const std::vector<std::string>& elf_files() const override { return elf_files_; }
   const std::vector<std::string>& warnings() const override { return none_; }
   const std::vector<std::shared_ptr<const Translation>>& kernel_translations() const override { return translations_; }
+  const std::optional<Vmcoreinfo>& vmcoreinfo() const override { return vmcoreinfo_; }
+  std::optional<GuestVirt> data_begin() const override { return std::nullopt; }
   std::map<std::string, std::string> facts() const override { return {}; }
 
   FakeCode code_;
   UnwindTables unwind_;
   std::optional<std::string> release_ = "6.1";
   std::optional<std::string> nothing_;
+  std::optional<Vmcoreinfo> vmcoreinfo_;
   std::optional<std::string> build_id_;
   std::vector<KernelModule> modules_;
   std::vector<std::string> none_;

@@ -100,7 +100,7 @@ TEST(CommandLine, WhereLinesComeFrom) {
   EXPECT_FALSE(plain->debuginfod) << "never unasked";
   EXPECT_FALSE(plain->force);
   EXPECT_THAT(parse({"--debug-dir", "a", "--debug-dir=b", "d"})->debug_directories, ElementsAre("a", "b"));
-  EXPECT_TRUE(parse({"--debug-dir=", "d"})->debug_directories.empty());
+  EXPECT_TRUE(parse({"--debug-dir=none", "d"})->debug_directories.empty());
   EXPECT_TRUE(parse({"--debuginfod", "--force", "d"})->debuginfod);
 }
 
