@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
 
 #include "base/endian.h"
 #include "linux/module_struct.h"
@@ -138,13 +137,13 @@ std::optional<GuestVirt> find_module_head(PageProbe& probe, VirtMemory& search, 
 ModuleListing read_module_list(VirtMemory& search, GuestVirt head, unsigned word_size) {
   ModuleListing listing;
   std::vector<ModuleBytes> structures;
-  std::set<std::uint64_t> seen;
   auto next = search.read_word(head, word_size);
   GuestVirt before = head;
   while (next && GuestVirt(*next) != head) {
     const GuestVirt list(*next);
     const auto node = read_node(search, list, word_size);
-    if (!node || node->prev != before || structures.size() >= kMaxModules || !seen.insert(list.value).second) {
+    // A list whose every member points back to the one before comes to none of them twice.
+    if (!node || node->prev != before || structures.size() >= kMaxModules) {
       listing.problem =
           fmt::format("the list of modules breaks off after {} modules, at {:#x}", structures.size(), list.value);
       break;
