@@ -34,7 +34,7 @@ struct CpuState {
   /// How this vCPU translates, in the order to try: its own registers first, then what they imply of the kernel's half
   /// (the other root of a pair, an arm32 TTBR1 that a process table lacks). Never empty.
   std::vector<std::shared_ptr<const Translation>> translations;
-  std::vector<std::string> warnings;   ///< "the MMU is off: addresses are physical", ...
+  std::vector<std::string> warnings;  ///< "the MMU is off: addresses are physical", ...
   /// Why registers of other modes than the current one are not known: "lr_fiq: a 32-bit Xen never reports it".
   std::vector<std::string> notes;
 };

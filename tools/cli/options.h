@@ -48,7 +48,7 @@ struct Options {
   bool tag = false;
   std::vector<GuestVirt> memory;         ///< -m
   std::vector<GuestVirt> dump_as_stack;  ///< -d
-  std::uint8_t levels = 0xff;  ///< --level: a bit for each
+  std::uint8_t levels = 0xff;            ///< --level: a bit for each
   bool raw = false;
   bool decode = false;
   bool log = true;  ///< a capture carries the log
