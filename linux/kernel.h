@@ -13,6 +13,7 @@
 #include "arch/code.h"
 #include "arch/unwind_tables.h"
 #include "guest/guest.h"
+#include "linux/task_layout.h"
 #include "linux/vmcoreinfo.h"
 #include "symbols/symbol_source.h"
 
@@ -75,6 +76,15 @@ class Kernel {
   [[nodiscard]] virtual const std::optional<Vmcoreinfo>& vmcoreinfo() const = 0;
   /// Where the kernel's variables may begin: behind its code and its read-only tables. Nothing when that is not known.
   [[nodiscard]] virtual std::optional<GuestVirt> data_begin() const = 0;
+
+  /// Where the kernel's tasks and their members are. Looked for when it is first asked for; null when it was not found,
+  /// and then no_task_layout() says why.
+  [[nodiscard]] virtual const TaskLayout* task_layout() = 0;
+  [[nodiscard]] virtual const std::string& no_task_layout() const = 0;
+
+  /// Tasks that a vCPU was seen to run: a capture carries where they are, since their lists are not in it.
+  [[nodiscard]] virtual const std::vector<GuestVirt>& known_tasks() const = 0;
+  virtual void remember_task(GuestVirt task) = 0;
 
   /// What a capture must write down so that look_round() on its replay finds the same without searching.
   [[nodiscard]] virtual std::map<std::string, std::string> facts() const = 0;

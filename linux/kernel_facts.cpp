@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <string_view>
+#include <utility>
 
 #include "linux/kernel_image.h"
 #include "linux/vmcoreinfo.h"
@@ -21,6 +22,18 @@ constexpr std::size_t kMaxWarnings = 64;
 constexpr std::size_t kMaxWarning = 1024;
 constexpr std::uint64_t kMaxRange = std::uint64_t{1} << 30;
 constexpr std::uint32_t kMaxEntries = 16U << 20;
+
+/// The members of a task that may be unknown, by their names in the facts.
+constexpr std::pair<const char*, std::optional<std::uint32_t> TaskLayout::*> kMaybeMembers[] = {
+    {"state", &TaskLayout::state},
+    {"exit_state", &TaskLayout::exit_state},
+    {"flags", &TaskLayout::flags},
+    {"on_cpu", &TaskLayout::on_cpu},
+    {"cpu", &TaskLayout::cpu},
+    {"real_parent", &TaskLayout::real_parent},
+    {"thread_node", &TaskLayout::thread_node},
+    {"signal", &TaskLayout::signal},
+    {"thread_head", &TaskLayout::thread_head}};
 
 std::optional<std::uint64_t> number(const json& object, const char* key, std::uint64_t limit = ~std::uint64_t{0}) {
   const auto member = object.is_object() ? object.find(key) : object.end();
@@ -224,6 +237,70 @@ UnwindTables read_unwind(const json& object) {
   return unwind;
 }
 
+json write_tasks(const KernelFindings& findings) {
+  const TaskLayout& t = *findings.tasks;
+  json known = json::array();
+  for (const GuestVirt task : findings.known_tasks) {
+    known.push_back(task.value);
+  }
+  json object = {{"init_task", t.init_task.value},
+                 {"tasks", t.tasks},
+                 {"pid", t.pid},
+                 {"tgid", t.tgid},
+                 {"comm", t.comm},
+                 {"stack", t.stack},
+                 {"saved_kind", static_cast<unsigned>(t.saved_kind)},
+                 {"saved", t.saved},
+                 {"stack_size", t.stack_size},
+                 {"by_btf", t.by_btf ? 1U : 0U},
+                 {"known", known}};
+  for (const auto& [key, member] : kMaybeMembers) {
+    if (t.*member) {
+      object[key] = *(t.*member);
+    }
+  }
+  return object;
+}
+
+void read_tasks(const json& object, KernelFindings& findings) {
+  const auto offset = [&](const char* key) { return number(object, key, kMaxTaskOffset); };
+  const auto init_task = number(object, "init_task");
+  const auto tasks = offset("tasks");
+  const auto pid = offset("pid");
+  const auto tgid = offset("tgid");
+  const auto comm = offset("comm");
+  const auto stack = offset("stack");
+  const auto stack_size = number(object, "stack_size", 1U << 16);
+  if (!init_task || !tasks || !pid || !tgid || !comm || !stack || !stack_size || *stack_size < kXenPageSize ||
+      (*stack_size & (*stack_size - 1)) != 0) {
+    return;
+  }
+  const auto narrow = [](std::uint64_t value) { return static_cast<std::uint32_t>(value); };
+  TaskLayout t;
+  t.init_task = GuestVirt(*init_task);
+  t.tasks = narrow(*tasks);
+  t.pid = narrow(*pid);
+  t.tgid = narrow(*tgid);
+  t.comm = narrow(*comm);
+  t.stack = narrow(*stack);
+  t.stack_size = *stack_size;
+  t.by_btf = number(object, "by_btf", 1).value_or(0) == 1;
+  t.saved_kind = static_cast<TaskLayout::Saved>(
+      number(object, "saved_kind", static_cast<unsigned>(TaskLayout::Saved::pointer)).value_or(0));
+  t.saved = narrow(offset("saved").value_or(0));
+  for (const auto& [key, member] : kMaybeMembers) {
+    if (const auto value = offset(key)) {
+      t.*member = narrow(*value);
+    }
+  }
+  findings.tasks = t;
+  for (const json& item : items(object, "known")) {
+    if (item.is_number_unsigned()) {
+      findings.known_tasks.emplace_back(item.get<std::uint64_t>());
+    }
+  }
+}
+
 bool is_hex(std::string_view digits) {
   return std::all_of(digits.begin(), digits.end(),
                      [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
@@ -260,6 +337,9 @@ std::map<std::string, std::string> write_facts(const KernelFindings& findings) {
     object["modules"].push_back(write_module(module));
   }
   object["unwind"] = write_unwind(findings.unwind);
+  if (findings.tasks) {
+    object["tasks"] = write_tasks(findings);
+  }
   object["warnings"] = findings.warnings;
   // Names are the guest's own bytes: what is no UTF-8 is replaced, never thrown about.
   return {{kKey, object.dump(-1, ' ', false, json::error_handler_t::replace)}};
@@ -306,6 +386,9 @@ std::optional<KernelFindings> read_facts(const std::map<std::string, std::string
   }
   if (const auto unwind = object.find("unwind"); unwind != object.end() && unwind->is_object()) {
     findings.unwind = read_unwind(*unwind);
+  }
+  if (const auto tasks = object.find("tasks"); tasks != object.end() && tasks->is_object()) {
+    read_tasks(*tasks, findings);
   }
   for (const json& item : items(object, "warnings")) {
     if (item.is_string() && item.get_ref<const std::string&>().size() <= kMaxWarning &&

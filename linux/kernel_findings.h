@@ -12,6 +12,7 @@
 #include "linux/kallsyms_tables.h"
 #include "linux/kernel_code.h"
 #include "linux/module_symbols.h"
+#include "linux/task_layout.h"
 
 namespace xstack {
 
@@ -31,6 +32,8 @@ struct KernelFindings {
   std::optional<GuestPhys> kernel_root;  ///< the kernel's own page tables, when they had to be found
   std::vector<FoundModule> modules;
   UnwindTables unwind;
+  std::optional<TaskLayout> tasks;
+  std::vector<GuestVirt> known_tasks;  ///< those that vCPUs ran
   std::vector<std::string> warnings;
 };
 

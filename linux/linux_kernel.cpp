@@ -32,7 +32,9 @@ constexpr std::uint64_t kMaxLivePages = (std::uint64_t{1} << 30) / kXenPageSize;
 }  // namespace
 
 LinuxKernel::LinuxKernel(const KernelInputs& inputs)
-    : arch_(inputs.arch),
+    : guest_(inputs.guest),
+      arch_(inputs.arch),
+      cpus_(inputs.cpus.begin(), inputs.cpus.end()),
       memory_(inputs.memory, inputs.guest.memory()),
       search_(inputs.search, inputs.guest.memory()) {}
 
@@ -320,6 +322,10 @@ void LinuxKernel::finish(const KernelInputs& inputs) {
 void LinuxKernel::replay(const KernelInputs& inputs, KernelFindings findings) {
   found_ = std::move(findings);
   warnings_ = found_.warnings;
+  looked_for_tasks_ = true;
+  if (!found_.tasks) {
+    no_task_layout_ = "the capture does not say where they are";
+  }
   if (found_.kernel_root) {
     use_root(inputs, *found_.kernel_root);
   }

@@ -38,6 +38,10 @@ class LinuxKernel final : public Kernel {
   }
   [[nodiscard]] const std::optional<Vmcoreinfo>& vmcoreinfo() const override { return vmcoreinfo_; }
   [[nodiscard]] std::optional<GuestVirt> data_begin() const override;
+  [[nodiscard]] const TaskLayout* task_layout() override;
+  [[nodiscard]] const std::string& no_task_layout() const override { return no_task_layout_; }
+  [[nodiscard]] const std::vector<GuestVirt>& known_tasks() const override { return found_.known_tasks; }
+  void remember_task(GuestVirt task) override;
   [[nodiscard]] std::map<std::string, std::string> facts() const override;
 
   /// The decoded kallsyms; null when there are none.
@@ -57,6 +61,7 @@ class LinuxKernel final : public Kernel {
   void find_identity(const KernelInputs& inputs);
   void find_modules(const KernelInputs& inputs);
   void find_unwind_tables();
+  void find_task_layout();
   /// The steps that both ways share.
   void use_root(const KernelInputs& inputs, GuestPhys root);
   void use_kallsyms();
@@ -72,7 +77,9 @@ class LinuxKernel final : public Kernel {
     warnings_.push_back(std::move(text));
   }
 
+  Guest& guest_;
   const ArchOps& arch_;
+  std::vector<CpuState> cpus_;
   FallbackMemory memory_;
   FallbackMemory search_;
   KernelFindings found_;
@@ -87,6 +94,8 @@ class LinuxKernel final : public Kernel {
   std::vector<std::string> warnings_;  ///< those of the guest, and of this run's symbol files
   std::vector<std::shared_ptr<const Translation>> translations_;
   std::optional<GuestVirt> kernel_start_;
+  bool looked_for_tasks_ = false;
+  std::string no_task_layout_;
 };
 
 }  // namespace xstack

@@ -11,9 +11,11 @@
 #include "arch/translated_memory.h"
 #include "guest/dump/capture_writer.h"
 #include "guest/page_cache.h"
+#include "linux/current_task.h"
 #include "linux/file_slide.h"
 #include "linux/kernel.h"
 #include "linux/log_facts.h"
+#include "linux/task_list.h"
 #include "tools/kernel_session.h"
 #include "tools/naming.h"
 #include "tools/session_log.h"
@@ -28,6 +30,7 @@ struct Taken {
   std::vector<DecodedVcpu> vcpus;
   std::vector<std::optional<Walk>> walks;        ///< parallel to vcpus
   std::vector<std::optional<StackDump>> stacks;  ///< parallel to vcpus
+  std::vector<std::optional<KernelTask>> tasks;  ///< parallel to vcpus: what each runs
   std::vector<MemoryDump> memory;
   std::optional<std::uint64_t> pause_us;
 };
@@ -85,12 +88,46 @@ MemoryDump dump_memory(VirtMemory& memory, GuestVirt from, std::uint64_t bytes) 
   return dump;
 }
 
+/// The task that vCPU `i` runs, once its stack was walked.
+std::optional<KernelTask> task_of(const Taken& taken, std::size_t i, KernelSession& session, VirtMemory& memory) {
+  Kernel& kernel = *session.kernel();
+  const TaskLayout* layout = kernel.task_layout();
+  if (layout == nullptr) {
+    return std::nullopt;
+  }
+  TranslatedMemory search(session.guest().memory(), session.translations(taken.vcpus, i));
+  const auto ask = [&](std::span<const GuestVirt> known) {
+    return current_task({.arch = session.arch(),
+                         .cpu = *taken.vcpus[i].cpu,
+                         .frames = taken.walks[i]->frames,
+                         .memory = memory,
+                         .search = search,
+                         .code = kernel.code(),
+                         .layout = *layout,
+                         .known = known});
+  };
+  auto task = ask(kernel.known_tasks());
+  if (!task && session.guest().facts().empty()) {
+    // Nothing points to it: one of all tasks must have that stack.
+    std::vector<GuestVirt> all;
+    for (const KernelTask& one : read_tasks(search, *layout, session.arch().word_size).tasks) {
+      all.push_back(one.at);
+    }
+    task = ask(all);
+  }
+  if (task) {
+    kernel.remember_task(task->at);
+  }
+  return task;
+}
+
 /// Stacks, walks and asked-for memory of the vCPUs in `taken`, read through `pages`, which keeps what was read. Without
 /// a kernel nothing is walked.
 void take_stacks(Taken& taken, const ReportRequest& request, KernelSession& session, PhysMemory& pages) {
   Kernel* kernel = session.kernel();
   taken.walks.resize(taken.vcpus.size());
   taken.stacks.resize(taken.vcpus.size());
+  taken.tasks.resize(taken.vcpus.size());
   for (std::size_t i = 0; i < taken.vcpus.size(); ++i) {
     const DecodedVcpu& vcpu = taken.vcpus[i];
     if (!vcpu.cpu) {
@@ -100,6 +137,7 @@ void take_stacks(Taken& taken, const ReportRequest& request, KernelSession& sess
     if (request.trace && kernel != nullptr) {
       StepContext context{*vcpu.cpu, memory, kernel->code(), kernel->unwind_tables(), request.scan};
       taken.walks[i] = walk_stack(context, request.max_frames);
+      taken.tasks[i] = task_of(taken, i, session, memory);
     }
     if (request.stack_bytes) {
       taken.stacks[i] = dump_stack(memory, *vcpu.cpu, *request.stack_bytes);
@@ -143,6 +181,10 @@ VcpuReport report_vcpu(const Taken& taken, std::size_t i, KernelSession& session
   report.stack = taken.stacks[i];
   if (vcpu.cpu) {
     report.warnings = vcpu.cpu->warnings;
+  }
+  if (taken.tasks[i]) {
+    report.task_pid = taken.tasks[i]->pid;
+    report.task_comm = taken.tasks[i]->comm;
   }
   if (taken.walks[i] && session.kernel() != nullptr) {
     for (const Frame& frame : taken.walks[i]->frames) {
@@ -243,11 +285,14 @@ Result<Pass> run(Guest& guest, const ReportRequest& request, bool for_capture) {
   pass.frozen = std::make_unique<PageCache>(guest.memory());
   KernelSession& session = *pass.session;
   Kernel* kernel = session.kernel();
+  if (kernel != nullptr && request.trace) {
+    static_cast<void>(kernel->task_layout());  // looked for now, not in the pause
+  }
   if (runs(guest)) {
     // A rehearsal on the moving guest: its result is thrown away, but the tables and names that the walk in the pause
     // needs are mapped afterwards, so that the guest stands still for its stacks alone.
     PageCache rehearsed(guest.memory());
-    Taken rehearsal{.vcpus = session.vcpus(), .walks = {}, .stacks = {}, .memory = {}, .pause_us = {}};
+    Taken rehearsal{.vcpus = session.vcpus(), .walks = {}, .stacks = {}, .tasks = {}, .memory = {}, .pause_us = {}};
     take_stacks(rehearsal, request, session, rehearsed);
   }
 

@@ -21,4 +21,8 @@ struct Walk {
 /// `max_frames` is reached. The only loop over frames there is, and the only place of the stop rules.
 [[nodiscard]] Walk walk_stack(StepContext& context, unsigned max_frames = kMaxFrames);
 
+/// The same from a frame that is not the vCPU's own: a task's that does not run. `context.cpu` then only says how the
+/// machine is set up.
+[[nodiscard]] Walk walk_stack_from(StepContext& context, Frame first, unsigned max_frames = kMaxFrames);
+
 }  // namespace xstack

@@ -38,7 +38,7 @@ Result<ExitStatus> run_capture(const Invocation& invocation) {
     return tl::unexpected(written.error());
   }
   if (report->partial) {
-    complain(invocation.console, "a partial capture: " + what_is_missing(*report));
+    complain(invocation.console, "a partial capture: " + what_is_missing(report->warnings));
     return ExitStatus::partial;
   }
   return ExitStatus::whole;

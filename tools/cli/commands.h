@@ -4,7 +4,9 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "tools/cli/options.h"
 #include "tools/cli/run.h"
@@ -23,6 +25,7 @@ struct Invocation {
 [[nodiscard]] Result<ExitStatus> run_trace(const Invocation& invocation);
 [[nodiscard]] Result<ExitStatus> run_regs(const Invocation& invocation);
 [[nodiscard]] Result<ExitStatus> run_stack(const Invocation& invocation);
+[[nodiscard]] Result<ExitStatus> run_tasks(const Invocation& invocation);
 [[nodiscard]] Result<ExitStatus> run_info(const Invocation& invocation);
 [[nodiscard]] Result<ExitStatus> run_dmesg(const Invocation& invocation);
 [[nodiscard]] Result<ExitStatus> run_symbols(const Invocation& invocation);
@@ -55,6 +58,9 @@ void ask_for_words(const Options& options, std::optional<std::uint64_t> default_
 void complain(const Console& console, std::string_view message);
 
 /// What makes a report partial, in one line.
-[[nodiscard]] std::string what_is_missing(const Report& report);
+[[nodiscard]] std::string what_is_missing(const std::vector<std::string>& warnings);
+
+/// Are colours wanted where this writes?
+[[nodiscard]] bool wants_color(const Invocation& invocation);
 
 }  // namespace xstack

@@ -23,18 +23,6 @@ std::uint64_t memory_bytes(const Options& options, GuestVirt at) {
   return options.lines ? *options.lines->count * options.bytes_per_line : kDefaultMemoryLines * options.bytes_per_line;
 }
 
-bool wants_color(const Invocation& invocation) {
-  switch (invocation.options.color) {
-    case ColorWhen::always:
-      return true;
-    case ColorWhen::never:
-      return false;
-    case ColorWhen::automatic:
-      break;
-  }
-  return invocation.console.color_terminal;
-}
-
 }  // namespace
 
 Result<std::unique_ptr<Guest>> open_guest(const Invocation& invocation) {
@@ -128,19 +116,30 @@ Result<ExitStatus> report_and_print(const Invocation& invocation, const ReportRe
     return ExitStatus::partial;
   }
   if (report->partial) {
-    complain(invocation.console, "a partial answer: " + what_is_missing(*report));
+    complain(invocation.console, "a partial answer: " + what_is_missing(report->warnings));
     return ExitStatus::partial;
   }
   return ExitStatus::whole;
+}
+
+bool wants_color(const Invocation& invocation) {
+  switch (invocation.options.color) {
+    case ColorWhen::always:
+      return true;
+    case ColorWhen::never:
+      return false;
+    case ColorWhen::automatic:
+      break;
+  }
+  return invocation.console.color_terminal;
 }
 
 void complain(const Console& console, std::string_view message) {
   (void)console.err.write(fmt::format("xstack: {}\n", escape(message)));
 }
 
-std::string what_is_missing(const Report& report) {
+std::string what_is_missing(const std::vector<std::string>& parts) {
   static constexpr std::size_t kAtMost = 4;
-  std::vector<std::string> parts = report.warnings;
   if (parts.empty()) {
     return "what is missing is marked in it";
   }

@@ -11,6 +11,7 @@ constexpr std::array kCommands = {
     CommandInfo{Command::trace, "trace", "registers, a short stack and the call trace of every vCPU (the default)"},
     CommandInfo{Command::regs, "regs", "registers only; guest memory is not read"},
     CommandInfo{Command::stack, "stack", "the words of the stack from the stack pointer up"},
+    CommandInfo{Command::tasks, "tasks", "every task of the guest with its state and its call trace"},
     CommandInfo{Command::info, "info", "what the guest is and what was found out about its kernel"},
     CommandInfo{Command::dmesg, "dmesg", "the kernel's log, from its memory, as dmesg prints it"},
     CommandInfo{Command::symbols, "symbols",
@@ -24,18 +25,20 @@ constexpr std::uint32_t in(C... commands) {
 }
 
 constexpr std::uint32_t kReports = in(Command::trace, Command::regs, Command::stack, Command::info);
-constexpr std::uint32_t kTexts = kReports | in(Command::dmesg, Command::symbols);  // what can be JSON as well
+constexpr std::uint32_t kTasks = in(Command::tasks);
+constexpr std::uint32_t kTexts = kReports | kTasks | in(Command::dmesg, Command::symbols);  // what can be JSON as well
 constexpr std::uint32_t kEvery = kTexts | in(Command::capture);
 constexpr std::uint32_t kVcpus = kReports | in(Command::dmesg, Command::capture);
-constexpr std::uint32_t kKernel =
-    in(Command::trace, Command::stack, Command::info, Command::dmesg, Command::symbols, Command::capture);
-constexpr std::uint32_t kLines = in(Command::trace, Command::symbols);
-constexpr std::uint32_t kWalks = in(Command::trace, Command::capture);
+constexpr std::uint32_t kKernel = in(Command::trace, Command::stack, Command::tasks, Command::info, Command::dmesg,
+                                     Command::symbols, Command::capture);
+constexpr std::uint32_t kLines = in(Command::trace, Command::tasks, Command::symbols);
+constexpr std::uint32_t kWalks = in(Command::trace, Command::tasks, Command::capture);
 constexpr std::uint32_t kWords = in(Command::trace, Command::stack);
 
 constexpr const char* kInput = "Which guest";
 constexpr const char* kNames = "Names and traces";
 constexpr const char* kShown = "What is shown";
+constexpr const char* kWhichTasks = "Which tasks";
 constexpr const char* kDumps = "Stack and memory";
 constexpr const char* kLog = "Kernel log";
 constexpr const char* kOutput = "Output";
@@ -66,6 +69,13 @@ constexpr std::array kOptions = {
     OptionInfo{'a', "all", nullptr, kShown, "all registers: control, debug and system ones, every bank in full",
                in(Command::trace, Command::regs)},
     OptionInfo{'S', "stack-trace", nullptr, kShown, "the whole stack, one word a line, with the names of code", kWords},
+    OptionInfo{0, "state", "LETTERS", kWhichTasks, "only tasks in these states, as ps shows them (D, DR, ...)", kTasks},
+    OptionInfo{0, "pid", "N", kWhichTasks, "only this thread, or all of this process; may be given more than once",
+               kTasks},
+    OptionInfo{0, "comm", "NAME", kWhichTasks, "only tasks of this name, a shell pattern; may be given more than once",
+               kTasks},
+    OptionInfo{0, "group", nullptr, kWhichTasks, "tasks with equal stacks are one entry", kTasks},
+    OptionInfo{0, "no-trace", nullptr, kWhichTasks, "a line for each task, without its trace", kTasks},
     OptionInfo{'n', "display-stack-pages", "N", kDumps, "show stack up to the end of the Nth page from the pointer",
                kWords},
     OptionInfo{'b', "bytes-per-line", "N", kDumps, "bytes a line, 4 to 128, rounded down to whole words (32)", kWords},
@@ -86,7 +96,7 @@ constexpr std::array kOptions = {
     OptionInfo{'o', "output", "FILE", kOutput, "the file that capture writes", in(Command::capture)},
     OptionInfo{0, "json", nullptr, kOutput, "JSON, version 1 (see the man page), instead of text", kTexts},
     OptionInfo{0, "color", "WHEN", kOutput, "auto, always or never (auto: on a terminal, unless NO_COLOR is set)",
-               kReports},
+               kReports | kTasks},
     OptionInfo{'v', "verbose", nullptr, kOutput, "also say how things were found and how the guest was disturbed",
                kEvery},
     OptionInfo{'h', "help", nullptr, kOutput, "this text", kEvery},

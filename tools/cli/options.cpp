@@ -17,6 +17,7 @@ namespace {
 constexpr std::uint64_t kMaxStackPages = 256;
 constexpr std::uint64_t kMaxLines = 65536;
 constexpr std::uint64_t kMaxFrameLimit = 4096;
+constexpr std::uint64_t kMaxPid = 4U << 20;
 
 /// What was given, before anybody knows whether it makes sense.
 struct Given {
@@ -125,6 +126,31 @@ Result<void> take_numbers(const Given& given, Options& options) {
   return ok ? take_addresses(given, "dump-as-stack", options.dump_as_stack) : ok;
 }
 
+/// Which tasks to show.
+Result<void> take_tasks(const Given& given, Options& options) {
+  if (const auto letters = given.last("state")) {
+    static constexpr std::string_view kLetters = "RSDTtXZPI";
+    if (letters->empty() || letters->find_first_not_of(kLetters) != std::string::npos) {
+      return fail(Errc::usage, fmt::format("--state: '{}' are not letters of {}", *letters, kLetters));
+    }
+    options.states = *letters;
+  }
+  for (const auto& text : given.values.at("pid")) {
+    const auto value = number_in("--pid", text, 0, kMaxPid);
+    if (!value) {
+      return tl::unexpected(value.error());
+    }
+    options.pids.push_back(static_cast<std::uint32_t>(*value));
+  }
+  options.comms = given.values.at("comm");
+  options.group = given.flag("group");
+  options.trace = !given.flag("no-trace");
+  if (options.group && !options.trace) {
+    return fail(Errc::usage, "--group together with --no-trace: there are no stacks to compare then");
+  }
+  return {};
+}
+
 Result<void> take_choices(const Given& given, Options& options) {
   if (const auto text = given.last("arch")) {
     for (const ArchId id : {ArchId::arm32, ArchId::arm64, ArchId::x86_32, ArchId::x86_64}) {
@@ -231,6 +257,9 @@ Result<void> check(const Given& given, const Options& options) {
       return fail(Errc::usage, "capture: takes every vCPU, not one");
     }
   }
+  if (options.command == Command::tasks && options.vcpu) {
+    return fail(Errc::usage, "tasks: shows tasks, not a vCPU; --pid N picks one");
+  }
   return {};
 }
 
@@ -268,6 +297,7 @@ Result<Options> parse_command_line(std::span<const std::string> arguments) {
   options.json = given->flag("json");
   options.verbose = given->flag("verbose");
   Result<void> ok = take_numbers(*given, options);
+  ok = ok ? take_tasks(*given, options) : ok;
   ok = ok ? take_choices(*given, options) : ok;
   ok = ok ? take_words(*given, options) : ok;
   ok = ok ? check(*given, options) : ok;

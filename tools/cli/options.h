@@ -51,7 +51,12 @@ struct Options {
   std::uint8_t levels = 0xff;            ///< --level: a bit for each
   bool raw = false;
   bool decode = false;
-  bool log = true;  ///< a capture carries the log
+  bool log = true;                  ///< a capture carries the log
+  std::string states;               ///< --state
+  std::vector<std::uint32_t> pids;  ///< --pid
+  std::vector<std::string> comms;   ///< --comm
+  bool group = false;
+  bool trace = true;  ///< false: --no-trace
   std::optional<std::string> output;
   bool json = false;
   ColorWhen color = ColorWhen::automatic;

@@ -22,6 +22,8 @@ Result<ExitStatus> dispatch(const Invocation& invocation) {
       return run_regs(invocation);
     case Command::stack:
       return run_stack(invocation);
+    case Command::tasks:
+      return run_tasks(invocation);
     case Command::info:
       return run_info(invocation);
     case Command::dmesg:
@@ -49,7 +51,7 @@ Result<ExitStatus> run_parsed(std::span<const std::string> arguments, const Back
 }  // namespace
 
 Backend real_backend() {
-  return {open_domain, open_dump, make_report, write_capture, read_log};
+  return {open_domain, open_dump, make_report, write_capture, read_log, make_tasks_report};
 }
 
 ExitStatus run(std::span<const std::string> arguments, const Backend& backend, const Console& console) {

@@ -13,6 +13,7 @@
 #include "tools/report.h"
 #include "tools/session.h"
 #include "tools/session_log.h"
+#include "tools/session_tasks.h"
 
 namespace xstack {
 
@@ -23,9 +24,10 @@ struct Backend {
   std::function<Result<Report>(Guest&, const ReportRequest&)> make_report;
   std::function<Result<Report>(Guest&, const ReportRequest&, const std::string&)> write_capture;
   std::function<Result<KernelLog>(Guest&, const KernelRequest&)> read_log;
+  std::function<Result<TasksReport>(Guest&, const TasksRequest&)> make_tasks_report;
 };
 
-/// The real one: open_domain(), open_dump(), make_report(), write_capture(), read_log().
+/// The real one: open_domain(), open_dump(), make_report(), write_capture() and so on.
 [[nodiscard]] Backend real_backend();
 
 /// Where a command writes, and whether colours are welcome there.

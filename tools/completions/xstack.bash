@@ -10,12 +10,13 @@ _xstack_domains()
 
 _xstack()
 {
-    local commands='trace regs stack info dmesg symbols capture'
+    local commands='trace regs stack tasks info dmesg symbols capture'
     local flags='-C --all-vcpus -f --frame-pointers --no-scan -a --all -S --stack-trace -D --decode-as-ascii
-                 -t --tag-stack-dump -r --raw -x --decode --no-dmesg --debuginfod --force --no-guest --json
-                 -v --verbose -h --help --version'
+                 -t --tag-stack-dump --group --no-trace -r --raw -x --decode --no-dmesg --debuginfod --force --no-guest
+                 --json -v --verbose -h --help --version'
     local valued='--core --arch -s --symbol-table --debug-dir -k --kernel-start --max-frames -n --display-stack-pages
-                  -b --bytes-per-line -l --lines -m --memory -d --dump-as-stack --level -o --output --color'
+                  -b --bytes-per-line -l --lines -m --memory -d --dump-as-stack --state --pid --comm --level
+                  -o --output --color'
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
     # bash splits --name=value at the equals sign.
     if [[ $cur == '=' ]]; then
@@ -68,7 +69,7 @@ _xstack()
             --core) core=yes && ((i++)) ;;
             =) ((i++)) ;;
             -*) [[ " $valued " == *[[:space:]]"${COMP_WORDS[i]}"[[:space:]]* && ${COMP_WORDS[i + 1]} != '=' ]] && ((i++)) ;;
-            trace | regs | stack | info | dmesg | symbols | capture) ((words == 0)) && words=1 || words=2 ;;
+            trace | regs | stack | tasks | info | dmesg | symbols | capture) ((words == 0)) && words=1 || words=2 ;;
             *) words=2 ;;
         esac
     done

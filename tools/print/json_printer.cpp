@@ -5,43 +5,13 @@
 #include <string>
 
 #include "base/text.h"
+#include "tools/print/json_parts.h"
 #include "tools/print/printer.h"
 
 namespace xstack {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
-std::string hex(std::uint64_t value) {
-  return fmt::format("{:#x}", value);
-}
-
-Json strings(const std::vector<std::string>& list) {
-  Json out = Json::array();
-  for (const auto& text : list) {
-    out.push_back(escape(text));
-  }
-  return out;
-}
-
-/// Puts `value` under `key` when there is one: what is unknown is absent.
-void put(Json& object, const char* key, const std::optional<std::string>& value) {
-  if (value) {
-    object[key] = escape(*value);
-  }
-}
-
-const char* type_name(GuestType type) {
-  switch (type) {
-    case GuestType::arm:
-      return "arm";
-    case GuestType::pv:
-      return "pv";
-    case GuestType::hvm:
-      return "hvm";
-  }
-  return "?";
-}
+using namespace json_parts;
 
 const char* presence_name(VcpuPresence presence) {
   switch (presence) {
@@ -55,74 +25,6 @@ const char* presence_name(VcpuPresence presence) {
       return "unavailable";
   }
   return "?";
-}
-
-Json guest_json(const GuestReport& guest) {
-  Json out;
-  const auto& identity = guest.identity;
-  put(out, "name", identity.name);
-  if (identity.domid) {
-    out["domid"] = *identity.domid;
-  }
-  put(out, "uuid", identity.uuid);
-  out["source"] = escape(identity.source);
-  out["type"] = type_name(identity.type);
-  out["arch"] = to_string(guest.arch);
-  if (!guest.arch_why.empty()) {
-    out["arch_why"] = escape(guest.arch_why);
-  }
-  if (identity.state) {
-    out["state"] = to_string(identity.state->run);
-    if (identity.state->shutdown_code) {
-      out["shutdown_reason"] = shutdown_reason(*identity.state->shutdown_code);
-    }
-    out["paused_by_toolstack"] = identity.state->paused_by_toolstack;
-  }
-  put(out, "xen_version", identity.xen_version);
-  put(out, "capabilities", identity.capabilities);
-  put(out, "os", guest.os);
-  put(out, "banner", guest.banner);
-  put(out, "build_id", guest.build_id);
-  if (guest.kaslr_offset) {
-    out["kaslr_offset"] = hex(*guest.kaslr_offset);
-  }
-  if (guest.kernel_start) {
-    out["kernel_start"] = hex(guest.kernel_start->value);
-  }
-  out["symbols"] = strings(guest.symbols);
-  if (!guest.lines.empty()) {
-    out["lines"] = strings(guest.lines);
-  }
-  if (guest.module_count) {
-    out["modules"] = *guest.module_count;
-  }
-  return out;
-}
-
-Json frame_json(const NamedFrame& frame) {
-  Json out;
-  out["pc"] = hex(frame.pc.value);
-  if (frame.sp) {
-    out["sp"] = hex(frame.sp->value);
-  }
-  out["found_by"] = to_string(frame.found_by);
-  if (frame.symbol) {
-    out["symbol"] = escape(*frame.symbol);
-    if (frame.found_by != FoundBy::inlined) {
-      out["offset"] = hex(frame.offset);
-    }
-    if (frame.size) {
-      out["size"] = hex(*frame.size);
-    }
-    out["module"] = frame.module ? Json(escape(*frame.module)) : Json(nullptr);
-  }
-  put(out, "file", frame.file);
-  if (frame.line) {
-    out["line"] = *frame.line;
-  }
-  put(out, "stack", frame.stack);
-  out["inlined"] = frame.found_by == FoundBy::inlined;
-  return out;
 }
 
 Json names_json(const std::vector<WordName>& names) {
@@ -171,37 +73,6 @@ Json memory_json(const MemoryDump& memory) {
   return out;
 }
 
-void put_cpu(Json& out, const CpuState& cpu) {
-  out["mode"] = escape(cpu.mode);
-  out["user_mode"] = cpu.user;
-  if (cpu.current_bank != nullptr) {
-    out["bank"] = cpu.current_bank;
-  }
-  Json registers = Json::object();
-  if (cpu.arch != nullptr) {
-    out["word_size"] = cpu.arch->word_size;
-    for (std::size_t i = 0; i < cpu.arch->registers.size(); ++i) {
-      if (const auto value = cpu.regs.get(static_cast<RegisterIndex>(i))) {
-        registers[cpu.arch->registers[i].name] = hex(*value);
-      }
-    }
-  }
-  out["registers"] = std::move(registers);
-}
-
-void put_end(Json& out, const TraceEnd& end) {
-  out["ended"] = to_string(end.reason);
-  if (!end.detail.empty()) {
-    out["ended_detail"] = escape(end.detail);
-  }
-  if (end.user) {
-    out["user"]["pc"] = hex(end.user->pc.value);
-    if (end.user->sp) {
-      out["user"]["sp"] = hex(end.user->sp->value);
-    }
-  }
-}
-
 Json vcpu_json(const VcpuReport& vcpu) {
   Json out;
   out["id"] = vcpu.id;
@@ -220,7 +91,7 @@ Json vcpu_json(const VcpuReport& vcpu) {
   if (vcpu.end || !vcpu.frames.empty()) {
     out["frames"] = Json::array();
     for (const auto& frame : vcpu.frames) {
-      out["frames"].push_back(frame_json(frame));
+      out["frames"].push_back(json_parts::frame(frame));
     }
   }
   if (vcpu.end) {
@@ -244,7 +115,7 @@ class JsonPrinter final : public Printer {
   [[nodiscard]] std::string print(const Report& report) const override {
     Json out;
     out["xstack"] = 1;
-    out["guest"] = guest_json(report.guest);
+    out["guest"] = json_parts::guest(report.guest);
     out["vcpus"] = Json::array();
     for (const auto& vcpu : report.vcpus) {
       out["vcpus"].push_back(vcpu_json(vcpu));
@@ -262,7 +133,7 @@ class JsonPrinter final : public Printer {
     out["capture"]["walk_pages"] = report.capture.walk_pages;
     out["partial"] = report.partial;
     out["warnings"] = strings(report.warnings);
-    return out.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+    return dump(out);
   }
 };
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "tools/print/printer.h"
@@ -19,7 +20,7 @@ namespace xstack::text {
                                  const std::optional<std::string>& module);
 
 /// Two or three lines: who the guest is, its state, its kernel.
-[[nodiscard]] std::string header(const Report& report, const View& view, const Style& style);
+[[nodiscard]] std::string header(const GuestReport& guest, const View& view, const Style& style);
 
 /// The same in full, a line for each thing that is known.
 [[nodiscard]] std::string info(const Report& report, const Style& style);
@@ -35,6 +36,7 @@ namespace xstack::text {
                                  const Style& style);
 
 /// The frames and why there are no more.
-[[nodiscard]] std::string trace(const VcpuReport& vcpu, unsigned word_size, const Style& style);
+[[nodiscard]] std::string trace(std::span<const NamedFrame> frames, const std::optional<TraceEnd>& end,
+                                unsigned word_size, const Style& style);
 
 }  // namespace xstack::text

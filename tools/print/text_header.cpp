@@ -56,8 +56,7 @@ bool is_alarming(const DomainState& state) {
 
 }  // namespace
 
-std::string header(const Report& report, const View& view, const Style& style) {
-  const auto& guest = report.guest;
+std::string header(const GuestReport& guest, const View& view, const Style& style) {
   std::string out = style.title(who(guest.identity)) + ": ";
   if (guest.identity.state) {
     const std::string state = state_text(*guest.identity.state);

@@ -77,7 +77,7 @@ class TextPrinter final : public Printer {
   explicit TextPrinter(const View& view) : view_(view), style_(view.color) {}
 
   [[nodiscard]] std::string print(const Report& report) const override {
-    std::string out = view_.info ? text::info(report, style_) : text::header(report, view_, style_);
+    std::string out = view_.info ? text::info(report, style_) : text::header(report.guest, view_, style_);
     for (const auto& vcpu : report.vcpus) {
       out += (view_.info ? "" : "\n") + print_vcpu(vcpu, arch_ops(report.guest.arch).word_size);
     }
@@ -107,7 +107,7 @@ class TextPrinter final : public Printer {
       out += text::stack(*vcpu.stack, view_.stack_format, style_);
     }
     if (view_.trace && vcpu.cpu && (vcpu.end || !vcpu.frames.empty())) {
-      out += text::trace(vcpu, word_size, style_);
+      out += text::trace(vcpu.frames, vcpu.end, word_size, style_);
     }
     if (!view_.registers && !view_.trace) {
       return out;  // the warnings of a vCPU are about its registers and its trace

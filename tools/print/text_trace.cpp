@@ -43,11 +43,12 @@ std::string end_line(const TraceEnd& end, unsigned word_size, const Style& style
 
 }  // namespace
 
-std::string trace(const VcpuReport& vcpu, unsigned word_size, const Style& style) {
+std::string trace(std::span<const NamedFrame> frames, const std::optional<TraceEnd>& end, unsigned word_size,
+                  const Style& style) {
   std::string out = "  Call trace:\n";
   std::optional<std::string> on;  ///< the stack that we are on, when it is not the task's
-  for (std::size_t i = 0; i < vcpu.frames.size(); ++i) {
-    const auto& frame = vcpu.frames[i];
+  for (std::size_t i = 0; i < frames.size(); ++i) {
+    const auto& frame = frames[i];
     if (frame.stack != on) {
       if (on) {
         out += fmt::format("    </{}>\n", escape(*on));
@@ -62,8 +63,8 @@ std::string trace(const VcpuReport& vcpu, unsigned word_size, const Style& style
   if (on) {
     out += fmt::format("    </{}>\n", escape(*on));
   }
-  if (vcpu.end) {
-    out += end_line(*vcpu.end, word_size, style);
+  if (end) {
+    out += end_line(*end, word_size, style);
   }
   return out;
 }

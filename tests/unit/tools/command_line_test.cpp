@@ -130,6 +130,24 @@ TEST(CommandLine, WhatMakesNoSense) {
   EXPECT_THAT(refusal({"d", "-o", "f"}), HasSubstr("-o, --output has no meaning for trace"));
 }
 
+TEST(CommandLine, TasksCanBePicked) {
+  const auto options = parse({"tasks", "--state", "DR", "--pid", "1", "--pid=0x10", "--comm", "kworker/*", "domU"});
+  ASSERT_TRUE(options);
+  EXPECT_EQ(options->command, Command::tasks);
+  EXPECT_EQ(options->states, "DR");
+  EXPECT_THAT(options->pids, ElementsAre(1U, 16U));
+  EXPECT_THAT(options->comms, ElementsAre("kworker/*"));
+  EXPECT_TRUE(options->trace);
+  EXPECT_FALSE(parse({"tasks", "--no-trace", "domU"})->trace);
+  EXPECT_TRUE(parse({"tasks", "--group", "domU"})->group);
+  EXPECT_THAT(refusal({"tasks", "--state", "DQ", "domU"}), HasSubstr("--state"));
+  EXPECT_THAT(refusal({"tasks", "--state=", "domU"}), HasSubstr("--state"));
+  EXPECT_THAT(refusal({"tasks", "--pid", "init", "domU"}), HasSubstr("--pid"));
+  EXPECT_THAT(refusal({"tasks", "--group", "--no-trace", "domU"}), HasSubstr("--no-trace"));
+  EXPECT_THAT(refusal({"tasks", "domU", "1"}), HasSubstr("--pid"));
+  EXPECT_THAT(refusal({"trace", "--pid", "1", "domU"}), HasSubstr("no meaning"));
+}
+
 TEST(CommandLine, HelpAndVersionNeedNothingElse) {
   EXPECT_TRUE(parse({"-h"})->help);
   EXPECT_TRUE(parse({"capture", "--help"})->help);
