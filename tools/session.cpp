@@ -88,8 +88,10 @@ MemoryDump dump_memory(VirtMemory& memory, GuestVirt from, std::uint64_t bytes) 
   return dump;
 }
 
-/// The task that vCPU `i` runs, once its stack was walked.
-std::optional<KernelTask> task_of(const Taken& taken, std::size_t i, KernelSession& session, VirtMemory& memory) {
+/// The task that vCPU `i` runs, once its stack was walked. `hurry`: the guest waits, so that long searches are left to
+/// the rehearsal, whose finds are remembered.
+std::optional<KernelTask> task_of(const Taken& taken, std::size_t i, KernelSession& session, VirtMemory& memory,
+                                  bool hurry) {
   Kernel& kernel = *session.kernel();
   const TaskLayout* layout = kernel.task_layout();
   if (layout == nullptr) {
@@ -107,7 +109,7 @@ std::optional<KernelTask> task_of(const Taken& taken, std::size_t i, KernelSessi
                          .known = known});
   };
   auto task = ask(kernel.known_tasks());
-  if (!task && session.guest().facts().empty()) {
+  if (!task && !hurry && session.guest().facts().empty()) {
     // Nothing points to it: one of all tasks must have that stack.
     std::vector<GuestVirt> all;
     for (const KernelTask& one : read_tasks(search, *layout, session.arch().word_size).tasks) {
@@ -123,7 +125,7 @@ std::optional<KernelTask> task_of(const Taken& taken, std::size_t i, KernelSessi
 
 /// Stacks, walks and asked-for memory of the vCPUs in `taken`, read through `pages`, which keeps what was read. Without
 /// a kernel nothing is walked.
-void take_stacks(Taken& taken, const ReportRequest& request, KernelSession& session, PhysMemory& pages) {
+void take_stacks(Taken& taken, const ReportRequest& request, KernelSession& session, PhysMemory& pages, bool hurry) {
   Kernel* kernel = session.kernel();
   taken.walks.resize(taken.vcpus.size());
   taken.stacks.resize(taken.vcpus.size());
@@ -137,7 +139,7 @@ void take_stacks(Taken& taken, const ReportRequest& request, KernelSession& sess
     if (request.trace && kernel != nullptr) {
       StepContext context{*vcpu.cpu, memory, kernel->code(), kernel->unwind_tables(), request.scan};
       taken.walks[i] = walk_stack(context, request.max_frames);
-      taken.tasks[i] = task_of(taken, i, session, memory);
+      taken.tasks[i] = task_of(taken, i, session, memory, hurry);
     }
     if (request.stack_bytes) {
       taken.stacks[i] = dump_stack(memory, *vcpu.cpu, *request.stack_bytes);
@@ -293,7 +295,7 @@ Result<Pass> run(Guest& guest, const ReportRequest& request, bool for_capture) {
     // needs are mapped afterwards, so that the guest stands still for its stacks alone.
     PageCache rehearsed(guest.memory());
     Taken rehearsal{.vcpus = session.vcpus(), .walks = {}, .stacks = {}, .tasks = {}, .memory = {}, .pause_us = {}};
-    take_stacks(rehearsal, request, session, rehearsed);
+    take_stacks(rehearsal, request, session, rehearsed, false);
   }
 
   Taken taken;
@@ -309,7 +311,7 @@ Result<Pass> run(Guest& guest, const ReportRequest& request, bool for_capture) {
     pass.contexts = *now;
     drop_unwanted(*now, request);
     taken.vcpus = session.decode(std::move(*now));
-    take_stacks(taken, request, session, *pass.frozen);
+    take_stacks(taken, request, session, *pass.frozen, runs(guest));
     taken.pause_us = (*pause)->release();
   }
 
