@@ -44,6 +44,14 @@ struct OrcTable {
   GuestVirt text_begin;
   GuestVirt text_end;
   std::string module;
+  /// Addresses of the entries sample_index(0), sample_index(1), ..., ascending: with them a lookup reads a page or two
+  /// of `ip`. Empty: none were taken.
+  std::vector<std::uint64_t> samples;
+
+  /// Which entry sample `i` is of. Requires i < samples.size() <= count.
+  [[nodiscard]] std::uint32_t sample_index(std::size_t i) const {
+    return static_cast<std::uint32_t>(std::uint64_t{count} * i / samples.size());
+  }
 };
 
 /// Every unwind table of a guest. Empty when the guest has none (arm64, frame-pointer kernels) or none was found.

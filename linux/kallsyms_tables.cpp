@@ -16,6 +16,7 @@ namespace {
 constexpr std::size_t kTokens = 256;
 constexpr std::size_t kMaxTokenTable = 16384;     // 256 strings; the largest seen has 1088 bytes
 constexpr std::size_t kMarkersWindow = 4U << 20;  // seqs of a million symbols and their markers
+constexpr std::size_t kFirstMarkers = 32U << 10;  // of that, what is read at first
 constexpr std::uint64_t kMinBlock = 0x200;        // 256 records of at least two bytes
 constexpr std::uint64_t kMaxBlock = 0x20000;      // 256 records of 512 bytes
 constexpr std::uint64_t kMaxNames = 64U << 20;
@@ -209,12 +210,18 @@ std::optional<KallsymsTables> locate_kallsyms(VirtMemory& search, GuestVirt digi
   if (!tokens || tokens->table.value < kMarkersWindow) {
     return std::nullopt;
   }
-  // Markers stand before the token table, with kallsyms_seqs_of_names between them in some versions.
+  // Markers stand before the token table, with kallsyms_seqs_of_names between them in some versions. Mostly they are
+  // near, so what lies further away is read when it is needed.
   std::vector<std::byte> before(kMarkersWindow);
   const GuestVirt begin = tokens->table - before.size();
-  read_tolerant(search, begin, before);
+  std::size_t read_from = before.size();
   unsigned tries = 0;
   for (std::size_t offset = ((before.size() - 16) & ~std::size_t{7}); offset >= 8 && tries < kMaxTries; offset -= 4) {
+    if (offset < read_from) {
+      const std::size_t more = std::min(read_from, std::max(kFirstMarkers, before.size() - read_from));
+      read_from -= more;
+      read_tolerant(search, begin + read_from, std::span(before).subspan(read_from, more));
+    }
     if (load_le<std::uint32_t>(before.data() + offset) != 0) {
       continue;
     }

@@ -199,12 +199,27 @@ json write_unwind(const UnwindTables& unwind) {
                    {"text_begin", t.text_begin.value},
                    {"text_end", t.text_end.value},
                    {"module", t.module}});
+    if (!t.samples.empty()) {
+      orc.back()["samples"] = t.samples;
+    }
   }
   return {{"ehabi", ehabi},
           {"orc", orc},
           {"orc_types", static_cast<unsigned>(unwind.orc_layout.types)},
           {"orc_registers", static_cast<unsigned>(unwind.orc_layout.registers)},
           {"orc_offset_before", unwind.orc_layout.indirect_offset_before ? 1U : 0U}};
+}
+
+/// Unsorted samples, or more of them than entries, would lead lookups astray quietly.
+std::vector<std::uint64_t> read_orc_samples(const json& table, std::uint64_t count) {
+  std::vector<std::uint64_t> samples;
+  for (const json& sample : items(table, "samples")) {
+    samples.push_back(sample.is_number_unsigned() ? sample.get<std::uint64_t>() : 0);
+  }
+  if (samples.size() > count || !std::is_sorted(samples.begin(), samples.end())) {
+    samples.clear();
+  }
+  return samples;
 }
 
 UnwindTables read_unwind(const json& object) {
@@ -225,7 +240,7 @@ UnwindTables read_unwind(const json& object) {
     const auto code = range(item, "text");
     if (ip && entries && count && code) {
       unwind.orc.push_back({GuestVirt(*ip), GuestVirt(*entries), static_cast<std::uint32_t>(*count), code->begin,
-                            code->end, text(item, "module", 64).value_or("")});
+                            code->end, text(item, "module", 64).value_or(""), read_orc_samples(item, *count)});
     }
   }
   using Layout = OrcLayout;

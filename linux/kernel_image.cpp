@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/endian.h"
+#include "linux/address_table_scan.h"
 #include "linux/vmcoreinfo.h"
 
 namespace xstack {
@@ -15,6 +16,12 @@ constexpr std::size_t kOverlap = 512;              // a banner, or the digits, a
 constexpr std::size_t kMaxBanner = 480;
 constexpr std::string_view kBannerStart = "Linux version ";
 constexpr unsigned kMaxHits = 16;
+constexpr unsigned kMaxHints = 16;                  // tables of sorted addresses around which names are looked for
+constexpr std::uint64_t kTokensBelow = 24U << 10;   // from the token table to the addresses, where these come last
+constexpr std::uint64_t kNamesAbove = 1U << 20;     // from the addresses to the token table, where these come first,
+constexpr std::uint64_t kNamesPerAddress = 8;       // beside so much for each byte of the table: 32 for a symbol
+constexpr std::uint64_t kBannerBelow = 128U << 10;  // from the banner to the tables, where it comes last
+constexpr std::uint64_t kNamesPiece = 256U << 10;
 
 class Scan {
  public:
@@ -43,6 +50,33 @@ class Scan {
   FoundImage& found_;
   unsigned hits_ = 0;
 };
+
+/// The quick way: few pages show where a table of sorted addresses is, and the token table is not far from it.
+void search_sampled(PageProbe& probe, VirtMemory& search, ScanBounds bounds, unsigned word_size, Scan& scan,
+                    const FoundImage& found) {
+  const auto visit = [&](GuestVirt at, std::span<const std::byte> bytes) { return scan(at, bytes); };
+  for (unsigned hints = 0; hints < kMaxHints && bounds.begin < bounds.end; ++hints) {
+    const auto hint = find_address_table(probe, search, bounds, word_size);
+    if (!hint) {
+      return;
+    }
+    const std::uint64_t below = std::min(hint->first.value, kSampleStride + kTokensBelow);
+    scan_mapped(probe, search, {hint->first - below, hint->first, below, below}, kOverlap, visit);
+    const std::uint64_t names = (hint->last - hint->first + 2 * kSampleStride) * kNamesPerAddress;
+    const std::uint64_t above = std::min(~std::uint64_t{0} - hint->last.value, kNamesAbove + names);
+    for (std::uint64_t at = 0; at < above && !found.kallsyms; at += kNamesPiece) {
+      const GuestVirt begin = hint->last + (at == 0 ? 0 : at - kOverlap);
+      const GuestVirt end = hint->last + std::min(at + kNamesPiece, above);
+      if (scan_mapped(probe, search, {begin, end, 2 * kNamesPiece, kNamesPiece}, kOverlap, visit) <= begin) {
+        break;
+      }
+    }
+    if (found.kallsyms) {
+      return;
+    }
+    bounds.begin = GuestVirt(std::min(hint->last.value, bounds.end.value - kSampleStride) + kSampleStride);
+  }
+}
 
 }  // namespace
 
@@ -79,22 +113,56 @@ std::optional<std::string> release_of_banner(std::string_view banner) {
 FoundImage search_image(PageProbe& probe, VirtMemory& search, std::span<const AnchorCluster> anchors,
                         unsigned word_size) {
   FoundImage found;
+  const GuestVirt top(word_size == 4 ? 0xffffffffU : ~std::uint64_t{0});
+  const auto upward = [&](const AnchorCluster& anchor) {
+    return ScanBounds{anchor.lowest, top, kImageLimit, kMaxHole};
+  };
+  // The tables stand above the code; an anchor in data or init text may be above them.
+  const auto downward = [&](const AnchorCluster& anchor) {
+    const std::uint64_t down = std::min(anchor.lowest.value, kImageLimit / 2);
+    return ScanBounds{anchor.lowest - down, anchor.lowest, kImageLimit / 2, kImageLimit};
+  };
+  for (const AnchorCluster& anchor : anchors) {
+    for (const ScanBounds& bounds : {upward(anchor), downward(anchor)}) {
+      Scan scan(search, word_size, found);
+      search_sampled(probe, search, bounds, word_size, scan, found);
+      if (found.kallsyms) {
+        return found;
+      }
+    }
+  }
+  // A small kernel's table may have fallen between the samples: everything is read.
   Scan scan(search, word_size, found);
   const auto visit = [&](GuestVirt at, std::span<const std::byte> bytes) { return scan(at, bytes); };
   for (const AnchorCluster& anchor : anchors) {
-    const std::uint64_t top = word_size == 4 ? 0xffffffffU : ~std::uint64_t{0};
-    const ScanBounds up{anchor.lowest, GuestVirt(top), kImageLimit, kMaxHole};
-    scan_mapped(probe, search, up, kOverlap, visit);
-    if (!found.kallsyms) {
-      // The tables stand above the code; an anchor in data or init text may be above them.
-      const std::uint64_t down = std::min(anchor.lowest.value, kImageLimit / 2);
-      scan_mapped(probe, search, {anchor.lowest - down, anchor.lowest, kImageLimit / 2, kImageLimit}, kOverlap, visit);
-    }
-    if (found.kallsyms) {
-      break;
+    for (const ScanBounds& bounds : {upward(anchor), downward(anchor)}) {
+      scan_mapped(probe, search, bounds, kOverlap, visit);
+      if (found.kallsyms) {
+        return found;
+      }
     }
   }
   return found;
+}
+
+std::optional<std::string> search_banner(PageProbe& probe, VirtMemory& search, GuestVirt text_end, GuestVirt tables) {
+  std::optional<std::string> banner;
+  const auto visit = [&](GuestVirt, std::span<const std::byte> bytes) { return !(banner = find_banner(bytes)); };
+  // Read-only data begins on a page, a section or a huge page behind the code, with init/version.c's.
+  for (const std::uint64_t alignment : {4U << 10, 64U << 10, 1U << 20, 2U << 20}) {
+    const GuestVirt at((text_end.value + alignment - 1) & ~(alignment - 1));
+    if (!banner && at.value <= ~std::uint64_t{0} - kXenPageSize) {
+      scan_mapped(probe, search, {at, at + kXenPageSize, kXenPageSize, kXenPageSize}, 0, visit);
+    }
+  }
+  if (!banner && text_end < tables) {  // later kernels link it in last of all but kallsyms
+    const std::uint64_t below = std::min(tables - text_end, kBannerBelow);
+    scan_mapped(probe, search, {tables - below, tables, below, below}, kOverlap, visit);
+  }
+  if (!banner && text_end < tables) {
+    scan_mapped(probe, search, {text_end, tables, kImageLimit, kMaxHole}, kOverlap, visit);
+  }
+  return banner;
 }
 
 }  // namespace xstack

@@ -20,10 +20,16 @@ struct FoundImage {
   std::optional<std::string> banner;  ///< "Linux version ..." without the line's end
 };
 
-/// Searches what is mapped around each cluster of anchors, most likely first, for the kallsyms tables, and takes the
-/// banner along when it passes it. Reads a bounded amount, in batches.
+/// Searches what is mapped around each cluster of anchors, most likely first, for the kallsyms tables: first near what
+/// a few sampled pages show to be sorted addresses, then everywhere. Takes the banner along when it passes it. Reads a
+/// bounded amount, in batches.
 [[nodiscard]] FoundImage search_image(PageProbe& probe, VirtMemory& search, std::span<const AnchorCluster> anchors,
                                       unsigned word_size);
+
+/// The banner of a kernel whose code ends at `text_end` and whose kallsyms tables begin at `tables`: where linkers put
+/// it, else anywhere between the two.
+[[nodiscard]] std::optional<std::string> search_banner(PageProbe& probe, VirtMemory& search, GuestVirt text_end,
+                                                       GuestVirt tables);
 
 /// The banner (linux_banner of init/version.c) in `bytes`, if it stands there: one printable line.
 [[nodiscard]] std::optional<std::string> find_banner(std::span<const std::byte> bytes);

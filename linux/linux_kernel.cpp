@@ -164,6 +164,11 @@ void LinuxKernel::find_identity(const KernelInputs& inputs) {
       read_tolerant(search_, *banner, text);
       found_.banner = find_banner(text);
     }
+    if (!found_.banner) {
+      PageProbe probe(inputs.guest.memory(), inputs.cpus, translations_);
+      const KallsymsTables& tables = *found_.kallsyms;
+      found_.banner = search_banner(probe, search_, found_.text.front().end, std::min(tables.addresses, tables.names));
+    }
   }
   if (const auto data = data_begin(); data && !info && kallsyms_ != nullptr) {
     PageProbe probe(inputs.guest.memory(), inputs.cpus, translations_);

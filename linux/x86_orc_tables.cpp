@@ -20,6 +20,7 @@ namespace {
 constexpr std::uint32_t kMaxEntries = 1U << 22;
 constexpr std::uint32_t kMaxModuleEntries = 1U << 20;
 constexpr std::uint32_t kMinKernelEntries = 1024;
+constexpr std::uint32_t kSamples = 512;
 /// No kernel image is larger; KASLR reserves 1 GiB at most.
 constexpr std::uint64_t kMaxImage = 1ULL << 30;
 constexpr std::uint64_t kStep = kXenPageSize;
@@ -196,10 +197,29 @@ class StructureSearch {
   GuestVirt end_;
 };
 
+/// The addresses of kSamples entries, evenly spread: one in each page of the ip table or two. Empty when they do not
+/// ascend, or one cannot be read.
+std::vector<std::uint64_t> take_samples(VirtMemory& search, OrcTable table) {
+  std::vector<GuestVirt> pages;
+  table.samples.resize(std::min(kSamples, table.count));
+  for (std::size_t i = 0; i < table.samples.size(); ++i) {
+    pages.push_back(table.ip + std::uint64_t{table.sample_index(i)} * 4);
+  }
+  search.prefetch(pages);
+  for (std::size_t i = 0; i < table.samples.size(); ++i) {
+    const auto ip = x86::orc_ip(search, table, table.sample_index(i));
+    if (!ip || (i > 0 && ip->value < table.samples[i - 1])) {
+      return {};
+    }
+    table.samples[i] = ip->value;
+  }
+  return std::move(table.samples);
+}
+
 /// At the first instruction of a function only the return address is on the stack. Counts that over the table: whether
 /// addresses and entries belong together. True when symbols show too few functions to tell.
 bool agrees_with_functions(VirtMemory& search, const OrcTable& table, CodeInfo& code) {
-  constexpr std::uint32_t kProbes = 512;
+  constexpr std::uint32_t kProbes = 64;
   std::uint32_t starts = 0;
   std::uint32_t agree = 0;
   for (std::uint32_t i = 0; i < kProbes; ++i) {
@@ -253,6 +273,7 @@ FoundOrc find_kernel_orc(VirtMemory& search, GuestVirt image_begin, GuestVirt im
   }
   table->text_begin = *first;
   table->text_end = image_end;
+  table->samples = take_samples(search, *table);
   CalibratedOrc calibrated = calibrate_orc(search, *table, code);
   found.layout = calibrated.layout;
   found.why_not = std::move(calibrated.guess);

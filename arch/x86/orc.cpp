@@ -99,8 +99,15 @@ tl::expected<std::optional<OrcHit>, Fault> lookup_orc(VirtMemory& memory, const 
   }
   std::uint32_t low = 0;
   std::uint32_t high = table.count - 1;
-  auto low_ip = orc_ip(memory, table, low);
-  auto high_ip = orc_ip(memory, table, high);
+  const auto above = std::upper_bound(table.samples.begin(), table.samples.end(), address.value);
+  const auto i = static_cast<std::size_t>(above - table.samples.begin());
+  if (!table.samples.empty() && i == 0) {
+    return std::nullopt;
+  }
+  low = i == 0 ? low : table.sample_index(i - 1);
+  high = i == table.samples.size() ? high : table.sample_index(i);
+  auto low_ip = i == 0 ? orc_ip(memory, table, low) : GuestVirt(table.samples[i - 1]);
+  auto high_ip = above == table.samples.end() ? orc_ip(memory, table, high) : GuestVirt(*above);
   if (!low_ip || !high_ip) {
     return tl::unexpected(low_ip ? high_ip.error() : low_ip.error());
   }

@@ -22,7 +22,7 @@ def arguments(argv):
     parser.add_argument("--deb", type=Path, metavar="FILE", help="xstack's package for the machine's architecture; {arch} in it is replaced")
     parser.add_argument("--xstack", type=Path, metavar="FILE", help="or the program itself (static but for libc); {arch} in it is replaced")
     parser.add_argument("--host-xstack", type=Path, metavar="FILE", help="a program for this machine, to replay the captures")
-    parser.add_argument("--signals", type=int, default=100, metavar="N", help="interrupt xstack N times on one running guest of each machine (100)")
+    parser.add_argument("--signals", type=int, default=100, metavar="N", help="interrupt xstack N times on one running guest of each kind (100); 0: not at all")
     parser.add_argument("--cores", type=Path, metavar="FOLDER", help="keep a core and the console of each guest there")
     parser.add_argument("--failed-cores", type=Path, metavar="FOLDER", help="the same of those guests whose trace was wrong")
     parser.add_argument("--replay", type=Path, metavar="FOLDER", help="no QEMU: judge --host-xstack on the cores that --cores kept in FOLDER")
@@ -63,11 +63,15 @@ def run_machine(machine, guests, options):
     for value in file.values():
         if value and not value.exists():
             raise LabError(f"no file {value}")
+    # One running guest of each kind: the one in user mode, or the first that does not end by itself.
+    interrupted = {}
+    for guest in sorted((g for g in guests if g.end != "crashed"), key=lambda g: g.way != "user"):
+        interrupted.setdefault((guest.kind, guest.kernel.arch), guest.name)
+    interrupted = set(interrupted.values())
     while any(n < 2 and name not in results for name, n in tries.items()):
         todo = [g for g in guests if g.name not in results and tries[g.name] < 2]
         dom0 = Dom0(machine, todo, SCRATCH / "run" / machine.name, file["xstack"], file["deb"], options.patience)
         dom0.build()
-        signals_left = options.signals if not any(r.notes and "SIGINT" in str(r.notes) for r in results.values()) else 0
         booted = False
         try:
             with dom0:
@@ -75,7 +79,7 @@ def run_machine(machine, guests, options):
                 while todo:
                     guest = todo.pop(0)
                     tries[guest.name] += 1
-                    signals = signals_left if guest.way == "user" or (guest.end != "crashed" and not any(g.way == "user" for g in todo)) else 0
+                    signals = options.signals if guest.name in interrupted else 0
                     start = time.monotonic()
                     try:
                         result = scenario.play(dom0, guest, folder, options.cores, options.host_xstack, signals, options.failed_cores)
@@ -88,8 +92,7 @@ def run_machine(machine, guests, options):
                         continue
                     result.figures["guest"] = {"seconds": time.monotonic() - start}
                     results[guest.name] = result
-                    if signals:
-                        signals_left = 0
+                    report.write(list(results.values()), folder)  # what is known is kept, whatever happens to the machine
                     say(f"{guest.name}: " + ("no xstack given" if not dom0.has_xstack else "agrees" if result.right else "DISAGREES"))
                 if options.keep and sys.stdin.isatty():
                     input(f"{machine.name} is still up; commands go through {dom0.share}/cmd (see README). Enter ends it. ")

@@ -116,10 +116,11 @@ class Dom0:
         arm32 = m.arch == "armhf"
         # 32-bit: one CPU, or dom0 is never woken again once a guest runs; no high memory, or dom0 hangs while it looks at PCI.
         board = ["-machine", "virt,virtualization=on,gic-version=2,highmem=off", "-smp", "1", "-accel", "tcg,thread=single"] if arm32 else \
-            ["-machine", "virt,virtualization=on,gic-version=3", "-smp", "2", "-accel", "tcg,thread=multi,tb-size=512"]
+            ["-machine", "virt,virtualization=on,gic-version=3", "-smp", str(m.cpus),
+             "-accel", f"tcg,thread={'single' if m.cpus == 1 else 'multi'},tb-size=512"]
         kernel, initrd = ("0x50000000", "0x52000000") if arm32 else ("0x49000000", "0x4e000000")  # above QEMU's device tree
         return [qemu, *board, "-cpu", m.cpu, "-m", "2G", *common, "-kernel", self.xen, "-append",
-                f"console=dtuart dtuart=/pl011@9000000 dom0_mem={m.dom0_memory}M dom0_max_vcpus={1 if arm32 else 2} loglvl=all guest_loglvl=all",
+                f"console=dtuart dtuart=/pl011@9000000 dom0_mem={m.dom0_memory}M dom0_max_vcpus={1 if arm32 else m.cpus} loglvl=all guest_loglvl=all",
                 "-device", f"guest-loader,addr={kernel},kernel={self.kernel},bootargs=console=hvc0 panic=5 nokaslr",
                 "-device", f"guest-loader,addr={initrd},initrd={self.initrd}",
                 "-global", "virtio-mmio.force-legacy=false", *share, "-device", "virtio-9p-device,fsdev=share,mount_tag=share"]

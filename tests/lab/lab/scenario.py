@@ -170,37 +170,48 @@ class Looker:
     def alive(self):
         """Before the guest is stopped by the lab: it must go on as it was."""
         report = self.report("live")
-        self.dom0.run(f"xstack {self.guest.name} 2>&1 | head -1")
-        if self.paused():
-            self.result.faults.append("xstack | head -1 left the domain paused")
-            self.dom0.run(f"xl unpause {self.guest.name}")
+        self.heads(1)
         return report
 
     def interrupt(self, count):
+        """xstack is sent signals at random moments of its run; afterwards the domain must be as it was."""
         longest = int(self.result.figures.get("live", {}).get("seconds", 1) * 1.1e6)
-        for name, number in (("SIGINT", 2), ("SIGTERM", 15)):
-            times = count if number == 2 else max(1, count // 5)
+        for name, number, times in (("SIGINT", 2, count), ("SIGTERM", 15, count // 5), ("SIGHUP", 1, count // 5), ("SIGPIPE", 13, count // 5)):
+            times = max(1, times)
             run = self.dom0.run(f"labctl interrupt {self.domid} {times} {longest} {number} xstack {self.guest.name}", 60 + 4 * times * (1 + longest // 10**6))
-            self.result.notes.append(f"{name} {times} times: {run.out.strip()}")
+            self.result.notes.append(f"{name} {times} times within {longest / 1e6:.1f} s: {run.out.strip()}")
             if run.status:
                 self.result.faults.append(f"{name} {times} times: {run.out.strip()}{run.err.strip()}")
-        if self.paused():
-            self.result.faults.append("the domain is paused after all the signals")
+
+    def heads(self, count):
+        """A reader that goes away after the first line."""
+        before = self.paused()
+        run = self.dom0.run(f"for i in $(seq {count}); do xstack {self.guest.name} 2>&1 | head -1; labctl state {self.domid}; done >/tmp/heads; "
+                            f"grep -c '^[0-9]*$' /tmp/heads", 60 + 60 * count)
+        states = [int(line) for line in self.dom0.run("grep '^[0-9-]*$' /tmp/heads").out.split()]
+        changed = sum(bool(state & PAUSED) != before for state in states)
+        self.result.notes.append(f"| head -1, {len(states)} times: paused state changed {changed} times")
+        if changed or len(states) != count:
+            self.result.faults.append(f"xstack | head -1: {run.out.strip()} answers of {count}, the domain's state changed {changed} times")
 
     def refusals(self):
         """What xstack must say no to: in one line, with the documented exit status."""
-        for name, statuses in (("no-such-domain", (3,)), ("0", (2, 3))):
-            run = self.dom0.run(f"xstack {name} >/dev/null")
+        for what, command, statuses in (("no such domain", "xstack no-such-domain", (3,)), ("domain 0", "xstack 0", (2, 3)),
+                                        ("not root", f"labctl as 65534 xstack {self.guest.name}", (3,))):
+            run = self.dom0.run(f"{command} >/dev/null")
             said = run.err.strip()
+            self.result.notes.append(f"{what}: exit status {run.status}: {said}")
             if run.status not in statuses or len(said.splitlines()) != 1:
-                self.result.faults.append(f"xstack {name}: exit status {run.status}, says {said!r}")
+                self.result.faults.append(f"{command}: exit status {run.status}, says {said!r}")
 
     def vanish(self):
-        """The domain goes while xstack looks at it: any documented end will do, a crash or a hang will not."""
-        run = self.dom0.run(f"xstack --json {self.guest.name} >/dev/null 2>&1 & p=$!; usleep 150000; xl destroy {self.guest.name}; wait $p")
-        self.result.notes.append(f"destroyed while xstack looked: exit status {run.status}")
-        if run.status not in (0, 1, 3):
-            self.result.faults.append(f"destroyed while xstack looked: exit status {run.status}")
+        """The domain goes while xstack looks at it: an answer that was complete before, or one line and exit status 3."""
+        delay = int(self.result.figures.get("text", {}).get("seconds", 0.4) * 0.4e6)
+        run = self.dom0.run(f"xstack {self.guest.name} >/dev/null & p=$!; usleep {delay}; xl destroy {self.guest.name} >/dev/null 2>&1; wait $p")
+        said = run.err.strip()
+        self.result.notes.append(f"destroyed while xstack looked: exit status {run.status}: {said}")
+        if run.status not in (0, 1, 3) or (run.status == 3 and len(said.splitlines()) != 1):
+            self.result.faults.append(f"destroyed while xstack looked: exit status {run.status}, says {said!r}")
 
     def stopped(self, truth, host_xstack):
         """The guest does not change any more: this is the trace that is judged."""
@@ -281,10 +292,13 @@ def play(dom0, guest, results, cores=None, host_xstack=None, signals=0, failed_c
                         result.faults.append(f"live, vCPU {verdict.vcpu}: missing {verdict.missing}, wrong {verdict.wrong}")
             if signals:
                 look.interrupt(signals)
+                look.heads(max(1, signals // 10))
                 look.refusals()
         freeze(dom0, guest, domid)
         if look:
             look.stopped(truth, host_xstack)
+            if signals:
+                look.interrupt(max(1, signals // 10))
             look.xenctx()
             (look.folder / "console.log").write_text(dom0.console(guest))
         if failed_cores and not result.right:

@@ -5,7 +5,9 @@
 //   labctl state DOMID              the domain's flags as a number (bit 3: paused)
 //   labctl time FILE COMMAND...     runs it; FILE gets: exit status, microseconds, peak memory in KiB
 //   labctl interrupt DOMID COUNT MICROSECONDS SIGNAL COMMAND...
-//                                   runs it COUNT times, sends SIGNAL after a random time, says how often the domain stayed paused
+//                                   runs it COUNT times, sends SIGNAL after a random time, says how often the domain was
+//                                   then paused and had not been, or the other way round
+//   labctl as UID COMMAND...        runs it as that user
 //   labctl dump DOMID VCPUS PREFIX  PREFIX.ctx (raw contexts), PREFIX.pfn (u64 each), PREFIX.pages; zero pages are left out
 // Libraries are opened at run time, so one program runs on every Xen release and is built without Xen's headers.
 #include <dlfcn.h>
@@ -103,8 +105,12 @@ enum { PAUSED = 8 };
 static int interrupt(void *ctrl, void *xch, uint32_t dom, char **argv)
 {
     int (*unpause)(void *, uint32_t) = symbol(ctrl, "xc_domain_unpause");
-    unsigned count = strtoul(argv[0], NULL, 0), range = strtoul(argv[1], NULL, 0), stuck = 0, finished = 0, lost = 0;
+    int (*pause)(void *, uint32_t) = symbol(ctrl, "xc_domain_pause");
+    unsigned count = strtoul(argv[0], NULL, 0), range = strtoul(argv[1], NULL, 0), changed = 0, finished = 0, lost = 0;
     int signal_number = atoi(argv[2]);
+    int64_t before = domain_flags(ctrl, xch, dom);
+    if (before < 0) return fprintf(stderr, "labctl: no domain %u\n", dom), 3;
+    int was_paused = (before & PAUSED) != 0;
     srand(1);
     for (unsigned i = 0; i < count; i++) {
         pid_t child = fork();
@@ -123,15 +129,20 @@ static int interrupt(void *ctrl, void *xch, uint32_t dom, char **argv)
         finished += WIFEXITED(status) && !WEXITSTATUS(status);
         int64_t flags = domain_flags(ctrl, xch, dom);
         if (flags < 0) lost++;
-        else if (flags & PAUSED) stuck++, unpause(xch, dom);
+        else if (((flags & PAUSED) != 0) != was_paused) changed++, (was_paused ? pause : unpause)(xch, dom);
     }
-    printf("runs %u finished %u paused %u lost %u\n", count, finished, stuck, lost);
-    return stuck || lost;
+    printf("%s before: runs %u finished %u changed %u lost %u\n", was_paused ? "paused" : "not paused", count, finished, changed, lost);
+    return changed || lost;
 }
 
 int main(int argc, char **argv)
 {
     if (argc > 3 && !strcmp(argv[1], "time")) return timed(argv[2], argv + 3);
+    if (argc > 3 && !strcmp(argv[1], "as")) {
+        if (setgid(atoi(argv[2])) || setuid(atoi(argv[2]))) return perror("labctl: as"), 1;
+        execvp(argv[3], argv + 3);
+        return perror(argv[3]), 127;
+    }
     if (argc < 3) return fprintf(stderr, "usage: labctl crash|ctx|dump DOMID [VCPUS [PREFIX]]\n"), 2;
     void *ctrl = open_library(ctrl_names);
     void *(*interface_open)(void *, void *, unsigned) = symbol(ctrl, "xc_interface_open");

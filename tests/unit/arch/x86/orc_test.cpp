@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "arch/x86/registers.h"
 #include "arch/x86/step.h"
 #include "arch/x86/x86.h"
@@ -218,6 +220,21 @@ TEST(OrcWalk, ScanIsMarkedAndSoIsWhatFollows) {
   EXPECT_EQ(f.walk(false).frames.size(), 1U);
 }
 
+/// Counts the pages that are read through it.
+class PagesRead final : public VirtMemory {
+ public:
+  explicit PagesRead(VirtMemory& below) : below_(below) {}
+  [[nodiscard]] tl::expected<std::size_t, Fault> read_some(GuestVirt at, std::span<std::byte> out) override {
+    pages_.insert(at.value / kXenPageSize);
+    return below_.read_some(at, out);
+  }
+  [[nodiscard]] std::size_t count() const { return pages_.size(); }
+
+ private:
+  VirtMemory& below_;
+  std::set<std::uint64_t> pages_;
+};
+
 TEST(OrcLookup, FindsTheRightmostEntryInFewReads) {
   test::FakeVirt memory;
   constexpr std::uint32_t kCount = 100000;
@@ -233,6 +250,36 @@ TEST(OrcLookup, FindsTheRightmostEntryInFewReads) {
     ASSERT_TRUE(hit && *hit);
     EXPECT_EQ((*hit)->begin.value, kText + std::uint64_t{i} * 16);
     EXPECT_LE(memory.reads, 12U);
+  }
+  const auto below = lookup_orc(memory, table, GuestVirt(kText - 1));
+  ASSERT_TRUE(below);
+  EXPECT_FALSE(*below);
+}
+
+TEST(OrcLookup, SamplesLeadToTheSameEntryInTwoPages) {
+  test::FakeVirt memory;
+  constexpr std::uint32_t kCount = 100000;
+  // Addresses that grow unevenly, which is what misleads an interpolation.
+  const auto address = [](std::uint32_t i) { return kText + std::uint64_t{i} * (i < kCount / 2 ? 4 : 64); };
+  for (std::uint32_t i = 0; i < kCount; ++i) {
+    const std::uint64_t at = kIp + std::uint64_t{i} * 4;
+    memory.put<std::uint32_t>(GuestVirt(at), static_cast<std::uint32_t>(address(i) - at));
+    memory.put<std::uint32_t>(GuestVirt(kEntries + std::uint64_t{i} * 6), i);
+  }
+  const OrcTable plain{GuestVirt(kIp), GuestVirt(kEntries), kCount, GuestVirt(kText), GuestVirt(kIp), {}};
+  OrcTable table = plain;
+  table.samples.resize(128);
+  for (std::size_t i = 0; i < table.samples.size(); ++i) {
+    table.samples[i] = address(table.sample_index(i));
+  }
+  for (const std::uint32_t i : {0U, 1U, 780U, 781U, 782U, 49999U, 50000U, kCount - 2, kCount - 1}) {
+    PagesRead pages(memory);
+    const auto hit = lookup_orc(pages, table, GuestVirt(address(i) + 3));
+    const auto same = lookup_orc(memory, plain, GuestVirt(address(i) + 3));
+    ASSERT_TRUE(hit && *hit && same && *same);
+    EXPECT_EQ((*hit)->begin.value, address(i));
+    EXPECT_EQ((*hit)->bytes, (*same)->bytes);
+    EXPECT_LE(pages.count(), 4U);
   }
   const auto below = lookup_orc(memory, table, GuestVirt(kText - 1));
   ASSERT_TRUE(below);
