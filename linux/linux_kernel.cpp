@@ -4,12 +4,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 #include <utility>
 
 #include "linux/arm32_unwind_tables.h"
 #include "linux/build_id_check.h"
 #include "linux/build_id_note.h"
+#include "linux/code_data.h"
 #include "linux/file_slide.h"
 #include "linux/kaslr.h"
 #include "linux/kernel_facts.h"
@@ -27,6 +29,8 @@
 namespace xstack {
 namespace {
 
+constexpr std::size_t kCodeLookedAt = 512;                                        // of a function that uses a variable
+constexpr std::uint64_t kMaxData = 64U << 20;                                     // of the image, behind the code
 constexpr std::uint64_t kMaxLivePages = (std::uint64_t{1} << 30) / kXenPageSize;  // searched of a live domain
 
 }  // namespace
@@ -151,6 +155,25 @@ std::optional<GuestVirt> LinuxKernel::data_begin() const {
   return std::max(found_.kallsyms->token_index, found_.text.front().end);
 }
 
+std::vector<GuestVirt> LinuxKernel::data_used_by(std::span<const std::string_view> functions) {
+  std::vector<GuestVirt> all;
+  const auto data = data_begin();
+  for (const std::string_view function : functions) {
+    const auto at = kallsyms_->address_of(function);
+    if (!at || !data) {
+      continue;
+    }
+    std::vector<std::byte> code(kCodeLookedAt);
+    read_tolerant(search_, *at, code);
+    for (const GuestVirt page : pages_named_by_code(arch_.id, {*at, code}, *data, *data + kMaxData)) {
+      if (std::find(all.begin(), all.end(), page) == all.end()) {
+        all.push_back(page);
+      }
+    }
+  }
+  return all;
+}
+
 void LinuxKernel::find_identity(const KernelInputs& inputs) {
   std::optional<Vmcoreinfo>& info = vmcoreinfo_;
   if (kallsyms_ != nullptr) {
@@ -172,7 +195,10 @@ void LinuxKernel::find_identity(const KernelInputs& inputs) {
   }
   if (const auto data = data_begin(); data && !info && kallsyms_ != nullptr) {
     PageProbe probe(inputs.guest.memory(), inputs.cpus, translations_);
-    info = find_vmcoreinfo_by_pointer(probe, search_, {found_.text.front().begin, *data, arch_.word_size});
+    // kernel/crash_core.c, later kernel/vmcore_info.c.
+    static constexpr std::array<std::string_view, 2> kUsers = {"vmcoreinfo_append_str", "crash_save_vmcoreinfo"};
+    info = find_vmcoreinfo_by_pointer(probe, search_,
+                                      {found_.text.front().begin, *data, arch_.word_size, data_used_by(kUsers)});
   }
   if (!info && !searched_vmcoreinfo_ && inputs.guest.identity().source != "live") {
     info = find_vmcoreinfo(inputs.guest);
@@ -207,7 +233,10 @@ void LinuxKernel::find_modules(const KernelInputs& inputs) {
   const auto range = kallsyms_->range();
   if (const auto data = data_begin(); data && !head && range) {
     PageProbe probe(inputs.guest.memory(), inputs.cpus, translations_);
-    head = find_module_head(probe, search_, {arch_, range->first, *data});
+    // kernel/module.c, later kernel/module/main.c and kallsyms.c.
+    static constexpr std::array<std::string_view, 3> kUsers = {"find_module_all", "module_address_lookup",
+                                                               "print_modules"};
+    head = find_module_head(probe, search_, {arch_, range->first, *data, data_used_by(kUsers)});
   }
   if (!head) {
     return;

@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "linux/fallback_memory.h"
@@ -59,6 +60,8 @@ class LinuxKernel final : public Kernel {
   void find_kernel_elsewhere(const KernelInputs& inputs);
   void find_text();
   void find_identity(const KernelInputs& inputs);
+  /// Pages of data that the functions of these names use.
+  [[nodiscard]] std::vector<GuestVirt> data_used_by(std::span<const std::string_view> functions);
   void find_modules(const KernelInputs& inputs);
   void find_unwind_tables();
   void find_task_layout();

@@ -129,6 +129,12 @@ std::optional<GuestVirt> find_module_head(PageProbe& probe, VirtMemory& search, 
     }
     return true;
   };
+  for (const GuestVirt page : place.likely) {
+    scan_mapped(probe, search, {page, page + kXenPageSize, kXenPageSize, kXenPageSize}, 0, visit);
+    if (head) {
+      return head;
+    }
+  }
   scan_mapped(probe, search, {place.data_begin, GuestVirt(~std::uint64_t{0}), kDataBytes, kDataHole},
               2 * std::size_t{word_size}, visit);
   return head;

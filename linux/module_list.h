@@ -15,13 +15,14 @@ namespace xstack {
 /// Where to look for the head of the kernel's module list.
 struct ModuleListPlace {
   const ArchOps& arch;
-  GuestVirt image_begin;  ///< of the kernel's code
-  GuestVirt data_begin;   ///< where the search for the head starts: after the kernel's read-only data
+  GuestVirt image_begin;               ///< of the kernel's code
+  GuestVirt data_begin;                ///< where the search for the head starts: after the kernel's read-only data
+  std::vector<GuestVirt> likely = {};  ///< pages of data to look at first
 };
 
 /// The `modules` list head (kernel/module/main.c) in the kernel's data, by its form: a list_head whose neighbour is the
 /// list member of a struct module and points back to it. For kernels whose kallsyms lacks data symbols. Reads up to
-/// 24 MiB of data, in batches, until it is found.
+/// 24 MiB of data, in batches, until it is found, unless a likely page has it.
 [[nodiscard]] std::optional<GuestVirt> find_module_head(PageProbe& probe, VirtMemory& search,
                                                         const ModuleListPlace& place);
 

@@ -63,35 +63,48 @@ std::optional<Vmcoreinfo> find_vmcoreinfo_by_pointer(PageProbe& probe, VirtMemor
   const std::size_t word_size = place.word_size;
   const std::uint64_t lowest = word_size == 4 ? 0x40000000 : 0xff00000000000000;
   const std::uint64_t highest = word_size == 4 ? 0xfffff000 : 0xfffffffffffff000;
-  Candidates likely;
-  Candidates others;
-  const auto visit = [&](GuestVirt, std::span<const std::byte> bytes) {
-    const std::size_t words = bytes.size() / word_size;
-    const auto word = [&](std::size_t i) -> std::uint64_t {
-      const std::byte* at = bytes.data() + i * word_size;
-      return word_size == 4 ? load_le<std::uint32_t>(at) : load_le<std::uint64_t>(at);
-    };
-    for (std::size_t i = 0; i < words; ++i) {
-      const std::uint64_t value = word(i);
-      if (value % kXenPageSize != 0 || value < lowest || value >= highest ||
-          (value >= place.image_begin.value && value < place.data_begin.value)) {
-        continue;
-      }
-      bool length = false;
-      for (std::size_t j = i - std::min(i, kNeighbours); j <= i + kNeighbours && j < words; ++j) {
-        length = length || could_be_length(word(j));
-      }
-      (length ? likely : others).add(value);
-    }
-    return true;
-  };
   const std::size_t overlap = 2 * kNeighbours * word_size;
-  scan_mapped(probe, search, {place.data_begin, GuestVirt(highest), kDataBytes, kDataHole}, overlap, visit);
-  if (auto info = look_at(search, likely.all())) {
+  const auto search_in = [&](std::span<const ScanBounds> parts) -> std::optional<Vmcoreinfo> {
+    Candidates likely;
+    Candidates others;
+    const auto visit = [&](GuestVirt, std::span<const std::byte> bytes) {
+      const std::size_t words = bytes.size() / word_size;
+      const auto word = [&](std::size_t i) -> std::uint64_t {
+        const std::byte* at = bytes.data() + i * word_size;
+        return word_size == 4 ? load_le<std::uint32_t>(at) : load_le<std::uint64_t>(at);
+      };
+      for (std::size_t i = 0; i < words; ++i) {
+        const std::uint64_t value = word(i);
+        if (value % kXenPageSize != 0 || value < lowest || value >= highest ||
+            (value >= place.image_begin.value && value < place.data_begin.value)) {
+          continue;
+        }
+        bool length = false;
+        for (std::size_t j = i - std::min(i, kNeighbours); j <= i + kNeighbours && j < words; ++j) {
+          length = length || could_be_length(word(j));
+        }
+        (length ? likely : others).add(value);
+      }
+      return true;
+    };
+    for (const ScanBounds& part : parts) {
+      scan_mapped(probe, search, part, overlap, visit);
+    }
+    if (auto info = look_at(search, likely.all())) {
+      return info;
+    }
+    const std::size_t left = kMaxPages - likely.all().size();
+    return look_at(search, std::span(others.all()).first(std::min(left, others.all().size())));
+  };
+  std::vector<ScanBounds> pages;
+  for (const GuestVirt page : place.likely) {
+    pages.push_back({page, page + kXenPageSize, kXenPageSize, kXenPageSize});
+  }
+  if (auto info = search_in(pages)) {
     return info;
   }
-  const std::size_t left = kMaxPages - likely.all().size();
-  return look_at(search, std::span(others.all()).first(std::min(left, others.all().size())));
+  const ScanBounds everything{place.data_begin, GuestVirt(highest), kDataBytes, kDataHole};
+  return search_in(std::span(&everything, 1));
 }
 
 }  // namespace xstack
