@@ -66,7 +66,7 @@ std::vector<GuestVirt> pages_named_by_code(ArchId arch, const CodePiece& code, G
   const auto take = [&](std::uint64_t address) {
     const GuestVirt page(address & ~(kXenPageSize - 1));
     for (const GuestVirt one : {page, page + kXenPageSize}) {
-      if (page + kXenPageSize >= begin && one >= GuestVirt(begin.value & ~(kXenPageSize - 1)) && one < end) {
+      if (one >= GuestVirt(begin.value & ~(kXenPageSize - 1)) && one < end) {
         pages.insert(one);
       }
     }
