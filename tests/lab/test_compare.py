@@ -220,5 +220,20 @@ class Judge(unittest.TestCase):
         self.assertFalse(any(v.right for v in verdicts))
 
 
+
+class Log(unittest.TestCase):
+    CONSOLE = "LAB: ready\n[    0.000000] Booting Linux \n[    1.500000] a device\n[    2.000000] Kernel panic - not syncing: x\n"
+
+    def test_agrees(self):
+        log = "[    0.000000] Booting Linux\n[    1.000000] below the level\n[    1.500000] a device\n[    2.000000] Kernel panic - not syncing: x\n"
+        verdict = compare.log_verdict(log, self.CONSOLE)
+        self.assertTrue(verdict.right)
+        self.assertEqual((verdict.agree, verdict.above), (3, 1))
+
+    def test_missing_or_out_of_order(self):
+        verdict = compare.log_verdict("[    1.500000] a device\n[    0.000000] Booting Linux\n", self.CONSOLE)
+        self.assertEqual(verdict.missing, ["[    1.500000] a device", "[    2.000000] Kernel panic - not syncing: x"])
+
+
 if __name__ == "__main__":
     unittest.main()

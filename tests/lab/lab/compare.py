@@ -24,7 +24,7 @@ STOPPED = (("do_idle", "cpu_startup_entry"), ("kthread", "ret_from_fork"))
 
 @dataclass
 class Verdict:
-    vcpu: int
+    vcpu: int | str                # or what else was judged: "log"
     judge: str = ""                # console, table, user mode, or why nothing was judged
     agree: int = 0
     missing: list = field(default_factory=list)
@@ -131,6 +131,27 @@ def against_console(vcpu, backtrace):
             verdict.above += 1
         else:
             verdict.wrong.append(show(frame))
+    return verdict
+
+
+LOG_LINE = re.compile(r"\[ *\d+\.\d{6}\] .*")
+
+
+def log_verdict(log, console_text):
+    """`xstack dmesg` against the guest's console: every line that the kernel printed there must be in its log, in this order.
+    The log has more: what is below the console's level."""
+    verdict = Verdict("log", "console")
+    lines = [line.rstrip() for line in log.splitlines()]
+    at = 0
+    for line in (line.rstrip() for line in console_text.splitlines()):
+        if not LOG_LINE.fullmatch(line):
+            continue
+        try:
+            at = lines.index(line, at) + 1
+            verdict.agree += 1
+        except ValueError:
+            verdict.missing.append(line)
+    verdict.above = len(lines) - verdict.agree
     return verdict
 
 

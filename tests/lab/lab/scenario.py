@@ -224,6 +224,10 @@ class Looker:
         if status:
             self.result.faults.append(f"info: exit status {status}: {error.strip()[-300:]}")
         self.capture(truth, host_xstack)
+        status, text, error = self.timed("dmesg", f"xstack dmesg {self.guest.name}", "dmesg.txt")
+        if status:
+            self.result.notes.append(f"dmesg: exit status {status}: {error.strip()[-300:]}")
+        self.result.verdicts.append(compare.log_verdict(text, self.dom0.console(self.guest)))
 
     def capture(self, truth, host_xstack):
         name = f"{self.guest.name}.xcap"
