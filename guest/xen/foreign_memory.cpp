@@ -157,9 +157,9 @@ void* ForeignMemory::map_call(const std::vector<Pfn>& frames, std::vector<int>& 
   const auto good = address == nullptr ? 0 : static_cast<std::size_t>(std::count(errors.begin(), errors.end(), 0));
   pages_mapped_ += good;
   if (good == 0) {
-    // Not one page: a hole, or no domain any more.
+    // Not one page: a hole, or no domain any more. A dying one gives its memory up page by page.
     const auto still = find_domain(*host_, domid_);
-    vanished_ = still && !*still;
+    vanished_ = still && (!*still || ((*still)->state.run == RunState::dying && !was_dying_));
   }
   return address;
 }

@@ -22,7 +22,9 @@ class ForeignMemory final : public PhysMemory {
   static constexpr std::size_t kBatch = 256;       ///< pages in one call
   static constexpr std::size_t kBulk = 32;         ///< reads of this many pages are mapped, copied and unmapped again
 
-  ForeignMemory(std::shared_ptr<Host> host, std::uint32_t domid) : host_(std::move(host)), domid_(domid) {}
+  /// `dying`: it was being destroyed already, and what is left of it may be read.
+  ForeignMemory(std::shared_ptr<Host> host, std::uint32_t domid, bool dying = false)
+      : host_(std::move(host)), domid_(domid), was_dying_(dying) {}
   ~ForeignMemory() override;
 
   [[nodiscard]] tl::expected<std::size_t, Fault> read_some(GuestPhys at, std::span<std::byte> out) override;
@@ -30,7 +32,7 @@ class ForeignMemory final : public PhysMemory {
 
   /// Pages mapped so far, those included that have been unmapped since.
   [[nodiscard]] std::uint64_t pages_mapped() const { return pages_mapped_; }
-  /// The domain was gone when a page could not be mapped.
+  /// The domain was gone, or was being destroyed, when a page could not be mapped.
   [[nodiscard]] bool vanished() const { return vanished_; }
 
  private:
@@ -46,6 +48,7 @@ class ForeignMemory final : public PhysMemory {
 
   std::shared_ptr<Host> host_;
   std::uint32_t domid_;
+  bool was_dying_;
   std::deque<Region> regions_;
   std::size_t mapped_ = 0;  ///< pages mapped now
   std::unordered_map<Pfn, const std::byte*> pages_;

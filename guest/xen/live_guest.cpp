@@ -22,7 +22,7 @@ namespace {
 class LiveGuest final : public Guest {
  public:
   LiveGuest(std::shared_ptr<Host> host, const DomainInfo& info)
-      : host_(std::move(host)), info_(info), memory_(host_, info.domid) {
+      : host_(std::move(host)), info_(info), memory_(host_, info.domid, info.state.run == RunState::dying) {
     identity_.source = "live";
     identity_.name = domain_name(*host_, info.domid);
     identity_.domid = info.domid;

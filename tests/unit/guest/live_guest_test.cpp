@@ -226,6 +226,25 @@ TEST_F(LiveGuest, VanishesInTheMiddle) {
   EXPECT_EQ(xen_->map_calls, 1U) << "nothing is asked of a domain that is gone";
 }
 
+TEST_F(LiveGuest, DestroyedInTheMiddleItGivesUpItsMemoryFirst) {
+  constexpr GuestPhys kHole(0x30000000);
+  const auto guest = domu();
+  EXPECT_FALSE(guest->memory().read_value<std::uint64_t>(kHole));
+  EXPECT_FALSE(guest->lost()) << "a hole is no end";
+  xen_.domu().flags |= 1;  // dying
+  EXPECT_FALSE(guest->memory().read_value<std::uint64_t>(kHole + kXenPageSize));
+  ASSERT_TRUE(guest->lost());
+  EXPECT_EQ(guest->lost()->code, Errc::vanished);
+}
+
+TEST_F(LiveGuest, WhatIsLeftOfOneThatWasDyingMayBeRead) {
+  xen_.domu().flags |= 1;  // dying
+  const auto guest = domu();
+  EXPECT_FALSE(guest->memory().read_value<std::uint64_t>(GuestPhys(0x30000000)));
+  EXPECT_FALSE(guest->lost());
+  EXPECT_TRUE(guest->memory().read_value<std::uint64_t>(GuestPhys(0x40000000)));
+}
+
 TEST_F(LiveGuest, AnotherDomainWithTheSameDomidIsNotTaken) {
   const auto guest = domu();
   xen_.domu().handle[3] = 1;
