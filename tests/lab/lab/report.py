@@ -19,7 +19,7 @@ def traces(results):
 
 
 def costs(results):
-    lines = ["| guest | pause, ms | pages | xstack, s | peak, MiB | running: pause, ms | pages | s | capture, KiB | xenctx -C -a -s, s | peak, MiB |",
+    lines = ["| guest | pages | of which for the stacks | xstack, s | peak, MiB | running: pause, ms | pages | s | capture, KiB | xenctx -C -a -s, s | peak, MiB |",
              "|---|---|---|---|---|---|---|---|---|---|---|"]
     for r in results:
         f = r.figures
@@ -32,7 +32,7 @@ def costs(results):
             return cell(None if run.get("kib") is None else run["kib"] / 1024, "{:.1f}")
 
         size = f.get("capture", {}).get("bytes")
-        lines.append(f"| {r.guest} | {milliseconds(stopped)} | {cell(stopped.get('pages'))} | {cell(text.get('seconds'), '{:.2f}')} | {peak(text)} | "
+        lines.append(f"| {r.guest} | {cell(stopped.get('pages'))} | {cell(stopped.get('walk_pages'))} | {cell(text.get('seconds'), '{:.2f}')} | {peak(text)} | "
                      f"{milliseconds(live)} | {cell(live.get('pages'))} | {cell(live.get('seconds'), '{:.2f}')} | "
                      f"{cell(None if size is None else size / 1024, '{:.0f}')} | {cell(xenctx.get('seconds'), '{:.2f}')} | {peak(xenctx)} |")
     return "\n".join(lines)

@@ -162,7 +162,7 @@ class Looker:
         except ValueError as why:
             self.result.faults.append(f"{label}: not JSON: {why}")
             return None
-        self.result.figures[label].update({k: report.get("capture", {}).get(k) for k in ("pause_us", "pages")})
+        self.result.figures[label].update({k: report.get("capture", {}).get(k) for k in ("pause_us", "pages", "walk_pages")})
         if status == 1:
             self.result.notes.append(f"{label}: exit status 1: {error.strip()[-300:] or report.get('warnings')}")
         return report
