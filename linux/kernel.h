@@ -27,6 +27,10 @@ struct KernelModule {
   GuestVirt text_end;
   GuestVirt init_text_begin;  ///< init text of a module that is just loading; empty range when freed
   GuestVirt init_text_end;
+  std::optional<std::uint64_t> size;       ///< all memory that stays: text, data, read-only data; bytes
+  std::optional<std::uint64_t> init_size;  ///< what is freed once it is loaded: 0 then
+  std::optional<unsigned> state;           ///< 0 live, 1 coming, 2 going (enum module_state)
+  std::optional<std::uint32_t> symbols;    ///< entries of its symbol table
 };
 
 /// What to look round in.

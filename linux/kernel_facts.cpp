@@ -150,6 +150,13 @@ json write_module(const FoundModule& found) {
     object["init_begin"] = m.init_text_begin.value;
     object["init_end"] = m.init_text_end.value;
   }
+  if (m.size && m.init_size) {
+    object["size"] = *m.size;
+    object["init_size"] = *m.init_size;
+  }
+  if (m.state) {
+    object["state"] = *m.state;
+  }
   if (found.table) {
     object["symtab"] = found.table->symtab.value;
     object["symbols"] = found.table->count;
@@ -173,11 +180,17 @@ std::optional<FoundModule> read_module(const json& object) {
     found.module.init_text_begin = init->begin;
     found.module.init_text_end = init->end;
   }
+  found.module.size = number(object, "size", kMaxRange);
+  found.module.init_size = number(object, "init_size", kMaxRange);
+  if (const auto state = number(object, "state", 3)) {
+    found.module.state = static_cast<unsigned>(*state);
+  }
   const auto symtab = number(object, "symtab");
   const auto symbols = number(object, "symbols", 1U << 20);
   const auto strtab = number(object, "strtab");
   if (symtab && symbols && strtab) {
     found.table = ModuleTable{GuestVirt(*symtab), static_cast<std::uint32_t>(*symbols), GuestVirt(*strtab)};
+    found.module.symbols = found.table->count;
   }
   return found;
 }

@@ -169,6 +169,7 @@ FoundModule read_module(VirtMemory& search, const ModuleBytes& module, const Mod
     end = GuestVirt(base) + size;
   };
   KernelModule& m = found.module;
+  m.state = fields.half(0);
   const auto core =
       layout.memory == ModuleLayout::Memory::none ? std::nullopt : area_at(fields, layout.text, word_size);
   if (layout.memory == ModuleLayout::Memory::array) {
@@ -178,8 +179,23 @@ FoundModule read_module(VirtMemory& search, const ModuleBytes& module, const Mod
     if (const auto init = area_at(fields, layout.text + 4 * layout.stride, word_size)) {
       set(init->base, init->size, m.init_text_begin, m.init_text_end);
     }
+    if (core) {
+      // enum mod_mem_type: text, data, read-only data, read-only after init; then the same of init.
+      const auto bytes = [&](std::size_t first, std::size_t last) {
+        std::uint64_t sum = 0;
+        for (std::size_t i = first; i <= last; ++i) {
+          const auto area = area_at(fields, layout.text + i * layout.stride, word_size);
+          sum += area ? area->size : 0;
+        }
+        return sum;
+      };
+      m.size = bytes(0, 3);
+      m.init_size = bytes(4, 6);
+    }
   } else if (core) {
     set(core->base, std::min(fields.half(layout.text + word_size + 4), core->size), m.text_begin, m.text_end);
+    m.size = core->size;
+    m.init_size = 0;
     // init_layout follows core_layout, whose size differs; it is empty unless the module is just loading.
     for (std::size_t at = layout.text + 3 * std::size_t{word_size}; at <= layout.text + kMaxStride; at += word_size) {
       const auto init = area_at(fields, at, word_size);
@@ -187,6 +203,7 @@ FoundModule read_module(VirtMemory& search, const ModuleBytes& module, const Mod
       if (init && init->size_at == at + word_size && !init->holds(fields.self()) && init->base != core->base &&
           text > 0 && text <= init->size) {
         set(init->base, text, m.init_text_begin, m.init_text_end);
+        m.init_size = init->size;
         break;
       }
     }
@@ -208,6 +225,7 @@ FoundModule read_module(VirtMemory& search, const ModuleBytes& module, const Mod
       }
     }
   }
+  m.symbols = found.table ? std::optional(found.table->count) : std::nullopt;
   return found;
 }
 

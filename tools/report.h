@@ -67,6 +67,32 @@ struct VcpuReport {
   std::vector<std::string> warnings;
 };
 
+/// A crash of the guest's kernel as its log tells it. Strings are the guest's.
+struct CrashReport {
+  std::string kind;                     ///< "panic" or "oops"
+  std::string message;                  ///< the kernel's line
+  std::optional<std::string> cause;     ///< for a panic that an oops led to: how that began
+  std::optional<std::string> function;  ///< that called panic(), or faulted
+  std::optional<std::string> module;
+  std::optional<unsigned> vcpu;  ///< whose trace goes through panic()
+  std::optional<unsigned> cpu;   ///< the kernel's own number, by its log
+  std::optional<std::uint32_t> pid;
+  std::optional<std::string> comm;
+};
+
+/// What the kernel's variables and its log say of the system: for `xstack info`.
+struct SystemReport {
+  std::optional<std::string> paging;  ///< how the first vCPU with registers translates
+  std::optional<std::string> command_line;
+  std::string command_line_by;
+  std::optional<std::uint64_t> uptime_ns;  ///< when the log's last record was written: it was up at least so long
+  std::optional<std::uint64_t> memory_kib;
+  std::optional<std::vector<std::string>> taint;  ///< "W (warning)", ...; empty: not tainted
+  std::string taint_by;
+  std::optional<std::uint64_t> tasks;
+  std::vector<std::string> unknown;  ///< what could not be known, and why
+};
+
 struct GuestReport {
   GuestIdentity identity;
   ArchId arch{};
@@ -79,6 +105,8 @@ struct GuestReport {
   std::vector<std::string> symbols;
   std::vector<std::string> lines;  ///< the files that source lines came from
   std::optional<std::uint64_t> module_count;
+  std::optional<CrashReport> crash;
+  std::optional<SystemReport> system;  ///< when it was asked for
 };
 
 /// How the guest was disturbed: for --verbose and JSON.

@@ -16,9 +16,11 @@
 #include "linux/kernel.h"
 #include "linux/log_facts.h"
 #include "linux/task_list.h"
+#include "tools/crash.h"
 #include "tools/kernel_session.h"
 #include "tools/naming.h"
 #include "tools/session_log.h"
+#include "tools/system_facts.h"
 #include "tools/word_names.h"
 #include "unwind/walker.h"
 
@@ -343,11 +345,52 @@ Result<Pass> run(Guest& guest, const ReportRequest& request, bool for_capture) {
   return pass;
 }
 
+/// A report with nothing but the traces, for a command that shows none: where a panic happened is in them.
+Report traces_alone(Pass& pass, const KernelLog& log, const ReportRequest& request) {
+  Report report;
+  const auto crash = find_crash(log, report);
+  if (!crash || crash->kind != "panic") {
+    return report;
+  }
+  ReportRequest walk;
+  walk.vcpus = request.vcpus;
+  PageCache pages(pass.session->guest().memory());
+  Taken taken{.vcpus = pass.session->vcpus(), .walks = {}, .stacks = {}, .memory = {}, .pause_us = {}};
+  take_stacks(taken, walk, *pass.session, pages, false);
+  for (std::size_t i = 0; i < taken.vcpus.size(); ++i) {
+    report.vcpus.push_back(report_vcpu(taken, i, *pass.session, walk));
+  }
+  return report;
+}
+
+/// What the kernel's log has to say: whether it crashed, and, when asked for, the facts that are nowhere else.
+void read_the_log(Pass& pass, const ReportRequest& request) {
+  if (!request.kernel_facts) {
+    return;
+  }
+  // A crash is among the newest records; the command line and the memory are among the oldest.
+  const LogLimits limits = request.system_facts ? LogLimits{} : LogLimits{.records = 4096, .text_bytes = 1U << 20};
+  const auto log = read_session_log(*pass.session, limits);
+  if (log) {
+    pass.report.guest.crash = find_crash(*log, request.trace ? pass.report : traces_alone(pass, *log, request));
+  }
+  if (request.system_facts) {
+    pass.report.guest.system = read_system_facts(*pass.session, log ? &*log : nullptr);
+    if (!log) {
+      pass.report.guest.system->unknown.push_back("log: " + log.error().message);
+    }
+  }
+}
+
 }  // namespace
 
 Result<Report> make_report(Guest& guest, const ReportRequest& request) {
   auto pass = run(guest, request, false);
-  return pass ? Result<Report>(std::move(pass->report)) : tl::unexpected(pass.error());
+  if (!pass) {
+    return tl::unexpected(pass.error());
+  }
+  read_the_log(*pass, request);
+  return std::move(pass->report);
 }
 
 Result<Report> write_capture(Guest& guest, const ReportRequest& request, const std::string& path) {

@@ -26,9 +26,10 @@ struct ReportRequest {
   std::optional<std::uint64_t> kernel_start;
   std::optional<ArchId> arch;
   std::vector<std::pair<GuestVirt, std::uint64_t>> memory;  ///< -m, -d: (address, bytes)
-  bool name_words = false;   ///< name the words of stacks and memory that are addresses of code (-S, -d)
-  bool log = true;           ///< a capture carries the kernel's log
-  bool kernel_facts = true;  ///< look for release, symbols and tables; false for plain registers
+  bool name_words = false;    ///< name the words of stacks and memory that are addresses of code (-S, -d)
+  bool log = true;            ///< a capture carries the kernel's log
+  bool system_facts = false;  ///< command line, uptime and so on
+  bool kernel_facts = true;   ///< look for release, symbols and tables; false for plain registers
 };
 
 /// The one way from a guest to a report: look round in the kernel, pause, take registers and walk the stacks, resume,

@@ -29,6 +29,7 @@ struct Invocation {
 [[nodiscard]] Result<ExitStatus> run_info(const Invocation& invocation);
 [[nodiscard]] Result<ExitStatus> run_dmesg(const Invocation& invocation);
 [[nodiscard]] Result<ExitStatus> run_symbols(const Invocation& invocation);
+[[nodiscard]] Result<ExitStatus> run_modules(const Invocation& invocation);
 [[nodiscard]] Result<ExitStatus> run_capture(const Invocation& invocation);
 
 // What they share.

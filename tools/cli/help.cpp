@@ -29,7 +29,7 @@ std::string help_text() {
       "usage: xstack [trace] [OPTION]... DOMAIN [VCPU]\n"
       "       xstack [trace] [OPTION]... --core FILE [VCPU]\n"
       "       xstack regs|stack|info [OPTION]... DOMAIN|--core FILE [VCPU]\n"
-      "       xstack dmesg [OPTION]... DOMAIN|--core FILE\n"
+      "       xstack dmesg|modules [OPTION]... DOMAIN|--core FILE\n"
       "       xstack symbols [OPTION]... DOMAIN|--core FILE|--no-guest [ADDR|NAME]...\n"
       "       xstack capture [OPTION]... DOMAIN|--core FILE -o FILE\n"
       "\n"

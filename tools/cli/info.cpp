@@ -6,6 +6,7 @@ namespace xstack {
 Result<ExitStatus> run_info(const Invocation& invocation) {
   ReportRequest request = common_request(invocation.options);
   request.trace = false;
+  request.system_facts = true;
   View view;
   view.info = true;
   view.registers = false;

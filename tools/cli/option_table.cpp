@@ -14,6 +14,7 @@ constexpr std::array kCommands = {
     CommandInfo{Command::tasks, "tasks", "every task of the guest with its state and its call trace"},
     CommandInfo{Command::info, "info", "what the guest is and what was found out about its kernel"},
     CommandInfo{Command::dmesg, "dmesg", "the kernel's log, from its memory, as dmesg prints it"},
+    CommandInfo{Command::modules, "modules", "the kernel's modules: addresses, sizes, symbols, unwind tables"},
     CommandInfo{Command::symbols, "symbols",
                 "names, files, lines and inlined calls for addresses, or addresses for names"},
     CommandInfo{Command::capture, "capture", "write a small file that replays to the same trace anywhere"},
@@ -26,11 +27,11 @@ constexpr std::uint32_t in(C... commands) {
 
 constexpr std::uint32_t kReports = in(Command::trace, Command::regs, Command::stack, Command::info);
 constexpr std::uint32_t kTasks = in(Command::tasks);
-constexpr std::uint32_t kTexts = kReports | kTasks | in(Command::dmesg, Command::symbols);  // what can be JSON as well
+constexpr std::uint32_t kTexts =
+    kReports | kTasks | in(Command::dmesg, Command::modules, Command::symbols);  // what can be JSON as well
 constexpr std::uint32_t kEvery = kTexts | in(Command::capture);
-constexpr std::uint32_t kVcpus = kReports | in(Command::dmesg, Command::capture);
-constexpr std::uint32_t kKernel = in(Command::trace, Command::stack, Command::tasks, Command::info, Command::dmesg,
-                                     Command::symbols, Command::capture);
+constexpr std::uint32_t kVcpus = kReports | in(Command::dmesg, Command::modules, Command::capture);
+constexpr std::uint32_t kKernel = kEvery & ~in(Command::regs);
 constexpr std::uint32_t kLines = in(Command::trace, Command::tasks, Command::symbols);
 constexpr std::uint32_t kWalks = in(Command::trace, Command::tasks, Command::capture);
 constexpr std::uint32_t kWords = in(Command::trace, Command::stack);

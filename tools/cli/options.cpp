@@ -240,8 +240,8 @@ Result<void> check(const Given& given, const Options& options) {
   if (given.flag("all-vcpus") && options.vcpu) {
     return fail(Errc::usage, "-C, --all-vcpus together with one VCPU");
   }
-  if (options.command == Command::dmesg && options.vcpu) {
-    return fail(Errc::usage, "dmesg: is of the whole guest, not of one vCPU");
+  if ((options.command == Command::dmesg || options.command == Command::modules) && options.vcpu) {
+    return fail(Errc::usage, fmt::format("{}: is of the whole guest, not of one vCPU", to_string(options.command)));
   }
   if (options.raw && options.decode) {
     return fail(Errc::usage, "-r, --raw together with -x, --decode");

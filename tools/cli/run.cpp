@@ -30,6 +30,8 @@ Result<ExitStatus> dispatch(const Invocation& invocation) {
       return run_dmesg(invocation);
     case Command::symbols:
       return run_symbols(invocation);
+    case Command::modules:
+      return run_modules(invocation);
     case Command::capture:
       return run_capture(invocation);
   }
@@ -51,7 +53,7 @@ Result<ExitStatus> run_parsed(std::span<const std::string> arguments, const Back
 }  // namespace
 
 Backend real_backend() {
-  return {open_domain, open_dump, make_report, write_capture, read_log, make_tasks_report};
+  return {open_domain, open_dump, make_report, write_capture, read_log, read_modules, make_tasks_report};
 }
 
 ExitStatus run(std::span<const std::string> arguments, const Backend& backend, const Console& console) {

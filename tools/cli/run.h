@@ -13,6 +13,7 @@
 #include "tools/report.h"
 #include "tools/session.h"
 #include "tools/session_log.h"
+#include "tools/session_modules.h"
 #include "tools/session_tasks.h"
 
 namespace xstack {
@@ -24,6 +25,7 @@ struct Backend {
   std::function<Result<Report>(Guest&, const ReportRequest&)> make_report;
   std::function<Result<Report>(Guest&, const ReportRequest&, const std::string&)> write_capture;
   std::function<Result<KernelLog>(Guest&, const KernelRequest&)> read_log;
+  std::function<Result<ModuleListReport>(Guest&, const KernelRequest&)> read_modules;
   std::function<Result<TasksReport>(Guest&, const TasksRequest&)> make_tasks_report;
 };
 

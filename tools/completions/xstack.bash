@@ -10,7 +10,7 @@ _xstack_domains()
 
 _xstack()
 {
-    local commands='trace regs stack tasks info dmesg symbols capture'
+    local commands='trace regs stack tasks info dmesg modules symbols capture'
     local flags='-C --all-vcpus -f --frame-pointers --no-scan -a --all -S --stack-trace -D --decode-as-ascii
                  -t --tag-stack-dump --group --no-trace -r --raw -x --decode --no-dmesg --debuginfod --force --no-guest
                  --json -v --verbose -h --help --version'
@@ -69,7 +69,7 @@ _xstack()
             --core) core=yes && ((i++)) ;;
             =) ((i++)) ;;
             -*) [[ " $valued " == *[[:space:]]"${COMP_WORDS[i]}"[[:space:]]* && ${COMP_WORDS[i + 1]} != '=' ]] && ((i++)) ;;
-            trace | regs | stack | tasks | info | dmesg | symbols | capture) ((words == 0)) && words=1 || words=2 ;;
+            trace | regs | stack | tasks | info | dmesg | modules | symbols | capture) ((words == 0)) && words=1 || words=2 ;;
             *) words=2 ;;
         esac
     done

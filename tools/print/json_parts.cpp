@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
+#include "tools/crash.h"
 
 namespace xstack::json_parts {
 namespace {
@@ -42,6 +43,54 @@ void put(Json& object, const char* key, const std::optional<std::string>& value)
     object[key] = escape(*value);
   }
 }
+
+namespace {
+
+Json crash_json(const CrashReport& crash) {
+  Json out;
+  out["kind"] = crash.kind;
+  out["summary"] = escape(crash_line(crash));
+  out["message"] = escape(crash.message);
+  put(out, "cause", crash.cause);
+  put(out, "function", crash.function);
+  put(out, "module", crash.module);
+  const auto number = [&](const char* key, const auto& value) {
+    if (value) {
+      out[key] = *value;
+    }
+  };
+  number("vcpu", crash.vcpu);
+  number("cpu", crash.cpu);
+  number("pid", crash.pid);
+  put(out, "comm", crash.comm);
+  return out;
+}
+
+Json system_json(const SystemReport& system) {
+  Json out = Json::object();
+  put(out, "page_tables", system.paging);
+  put(out, "command_line", system.command_line);
+  if (system.command_line) {
+    out["command_line_by"] = system.command_line_by;
+  }
+  if (system.uptime_ns) {
+    out["uptime_ns"] = *system.uptime_ns;
+  }
+  if (system.memory_kib) {
+    out["memory_kib"] = *system.memory_kib;
+  }
+  if (system.taint) {
+    out["taint"] = strings(*system.taint);
+    out["taint_by"] = system.taint_by;
+  }
+  if (system.tasks) {
+    out["tasks"] = *system.tasks;
+  }
+  out["unknown"] = strings(system.unknown);
+  return out;
+}
+
+}  // namespace
 
 Json guest(const GuestReport& guest) {
   Json out;
@@ -81,6 +130,12 @@ Json guest(const GuestReport& guest) {
   }
   if (guest.module_count) {
     out["modules"] = *guest.module_count;
+  }
+  if (guest.system) {
+    out["system"] = system_json(*guest.system);
+  }
+  if (guest.crash) {
+    out["crash"] = crash_json(*guest.crash);
   }
   return out;
 }

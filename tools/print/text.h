@@ -23,7 +23,7 @@ namespace xstack::text {
 [[nodiscard]] std::string header(const GuestReport& guest, const View& view, const Style& style);
 
 /// The same in full, a line for each thing that is known.
-[[nodiscard]] std::string info(const Report& report, const Style& style);
+[[nodiscard]] std::string info(const Report& report, const View& view, const Style& style);
 
 /// General registers in the order that the field is used to, the banks, and on request the rest.
 [[nodiscard]] std::string registers(const CpuState& cpu, const View& view, const Style& style);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/text.h"
+#include "tools/crash.h"
 #include "tools/print/text.h"
 
 namespace xstack::text {
@@ -46,6 +47,46 @@ std::string joined(const std::vector<std::string>& parts) {
   std::string out;
   for (const auto& part : parts) {
     out += (out.empty() ? "" : ", ") + escape(part);
+  }
+  return out;
+}
+
+/// "1d 02:03:04.5"
+std::string duration(std::uint64_t ns) {
+  const std::uint64_t tenths = ns / 100'000'000;
+  const std::uint64_t seconds = tenths / 10;
+  return fmt::format("{}{:02}:{:02}:{:02}.{}", seconds >= 86400 ? fmt::format("{}d ", seconds / 86400) : std::string(),
+                     seconds / 3600 % 24, seconds / 60 % 60, seconds % 60, tenths % 10);
+}
+
+std::string system_lines(const SystemReport& system, const View& view, const Style& style) {
+  std::string out;
+  const auto line = [&](std::string_view name, const std::string& value, const std::string& by) {
+    out += style.name(fmt::format("{:<14}", name)) + value +
+           (view.verbose && !by.empty() ? fmt::format(" (by {})", by) : std::string()) + "\n";
+  };
+  if (system.tasks) {
+    line("tasks", fmt::format("{}", *system.tasks), "");
+  }
+  if (system.paging) {
+    line("page tables", escape(*system.paging), "");
+  }
+  if (system.command_line) {
+    line("command line", escape(*system.command_line), system.command_line_by);
+  }
+  if (system.uptime_ns) {
+    line("uptime", duration(*system.uptime_ns) + " at the log's last record", "");
+  }
+  if (system.memory_kib) {
+    line("memory", fmt::format("{} KiB", *system.memory_kib), "the log");
+  }
+  if (system.taint) {
+    line("taint", system.taint->empty() ? "not tainted" : joined(*system.taint), system.taint_by);
+  }
+  for (const std::string& unknown : system.unknown) {
+    if (view.verbose) {
+      line("unknown", escape(unknown), "");
+    }
   }
   return out;
 }
@@ -93,13 +134,16 @@ std::string header(const GuestReport& guest, const View& view, const Style& styl
   if (!kernel.empty()) {
     out += kernel + "\n";
   }
+  if (guest.crash) {
+    out += style.alarm(escape(crash_line(*guest.crash))) + "\n";
+  }
   if (view.verbose && !guest.arch_why.empty()) {
     out += fmt::format("{}: {}\n", to_string(guest.arch), escape(guest.arch_why));
   }
   return out;
 }
 
-std::string info(const Report& report, const Style& style) {
+std::string info(const Report& report, const View& view, const Style& style) {
   const auto& guest = report.guest;
   const auto& identity = guest.identity;
   std::string out;
@@ -140,6 +184,13 @@ std::string info(const Report& report, const Style& style) {
   }
   if (guest.module_count) {
     line("modules", fmt::format("{}", *guest.module_count));
+  }
+  line("vcpus", fmt::format("{}", report.vcpus.size()));
+  if (guest.system) {
+    out += system_lines(*guest.system, view, style);
+  }
+  if (guest.crash) {
+    line("crash", style.alarm(escape(crash_line(*guest.crash))));
   }
   return out;
 }

@@ -77,7 +77,7 @@ class TextPrinter final : public Printer {
   explicit TextPrinter(const View& view) : view_(view), style_(view.color) {}
 
   [[nodiscard]] std::string print(const Report& report) const override {
-    std::string out = view_.info ? text::info(report, style_) : text::header(report.guest, view_, style_);
+    std::string out = view_.info ? text::info(report, view_, style_) : text::header(report.guest, view_, style_);
     for (const auto& vcpu : report.vcpus) {
       out += (view_.info ? "" : "\n") + print_vcpu(vcpu, arch_ops(report.guest.arch).word_size);
     }

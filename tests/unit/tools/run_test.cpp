@@ -57,7 +57,8 @@ class Run : public testing::Test {
                             written = path;
                             return answer;
                           },
-                          [&](Guest&, const KernelRequest&) { return log; }};
+                          [&](Guest&, const KernelRequest&) { return log; },
+                          [&](Guest&, const KernelRequest&) { return Result<ModuleListReport>(); }};
     return xstack::run(arguments, backend, {out, err});
   }
 
