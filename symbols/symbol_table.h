@@ -31,6 +31,17 @@ class SymbolTable {
   [[nodiscard]] std::optional<CodeSymbol> symbol_at(std::uint64_t address) const;
   [[nodiscard]] std::optional<std::uint64_t> address_of(std::string_view name) const;
 
+  /// Calls `visit(name, address, size)` for the kernel's own symbols, in the order of their addresses; size 0 when the
+  /// file does not say.
+  template <class Visit>
+  void for_each(Visit&& visit) const {
+    for (const Row& row : rows_) {
+      if (row.module == 0) {
+        visit(name_of(row), row.address, std::uint64_t{row.size});
+      }
+    }
+  }
+
  private:
   struct Row {
     std::uint64_t address;

@@ -42,7 +42,8 @@ int main(int argc, char** argv) {
     xstack::FdOutput out(STDOUT_FILENO);
     xstack::FdOutput err(STDERR_FILENO);
     const std::vector<std::string> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
-    return static_cast<int>(xstack::run(arguments, xstack::real_backend(), {out, err, shows_color()}));
+    return static_cast<int>(
+        xstack::run(arguments, xstack::real_backend(), {out, err, shows_color(), ::isatty(STDOUT_FILENO) == 1}));
   } catch (const std::exception&) {
     return static_cast<int>(xstack::ExitStatus::not_understood);
   }

@@ -31,6 +31,7 @@ struct Invocation {
 [[nodiscard]] Result<ExitStatus> run_symbols(const Invocation& invocation);
 [[nodiscard]] Result<ExitStatus> run_modules(const Invocation& invocation);
 [[nodiscard]] Result<ExitStatus> run_capture(const Invocation& invocation);
+[[nodiscard]] Result<ExitStatus> run_log(const Invocation& invocation);
 
 // What they share.
 

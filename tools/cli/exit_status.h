@@ -12,6 +12,8 @@ enum class ExitStatus : int {
   usage = 2,           ///< the command line makes no sense
   no_access = 3,       ///< no such domain, no privilege, a file that cannot be read or written
   not_understood = 4,  ///< the input is not what xstack can read
+  crash_found = 10,    ///< log: a crash
+  only_known = 11,     ///< log: crashes, all of them listed as known
 };
 
 /// The exit status of a command that failed with `code`.

@@ -18,6 +18,7 @@ constexpr std::array kCommands = {
     CommandInfo{Command::symbols, "symbols",
                 "names, files, lines and inlined calls for addresses, or addresses for names"},
     CommandInfo{Command::capture, "capture", "write a small file that replays to the same trace anywhere"},
+    CommandInfo{Command::log, "log", "find crashes in console logs, with names, and say what they are"},
 };
 
 template <class... C>
@@ -33,6 +34,8 @@ constexpr std::uint32_t kEvery = kTexts | in(Command::capture);
 constexpr std::uint32_t kVcpus = kReports | in(Command::dmesg, Command::modules, Command::capture);
 constexpr std::uint32_t kKernel = kEvery & ~in(Command::regs);
 constexpr std::uint32_t kLines = in(Command::trace, Command::tasks, Command::symbols);
+constexpr std::uint32_t kCrashes = in(Command::log);
+constexpr std::uint32_t kAll = kEvery | kCrashes;
 constexpr std::uint32_t kWalks = in(Command::trace, Command::tasks, Command::capture);
 constexpr std::uint32_t kWords = in(Command::trace, Command::stack);
 
@@ -42,6 +45,7 @@ constexpr const char* kShown = "What is shown";
 constexpr const char* kWhichTasks = "Which tasks";
 constexpr const char* kDumps = "Stack and memory";
 constexpr const char* kLog = "Kernel log";
+constexpr const char* kLogs = "Console logs";
 constexpr const char* kOutput = "Output";
 
 constexpr std::array kOptions = {
@@ -53,11 +57,11 @@ constexpr std::array kOptions = {
                in(Command::symbols)},
     OptionInfo{'s', "symbol-table", "FILE", kNames,
                "names from System.map, a copy of /proc/kallsyms or an ELF image, and source lines when it has DWARF; "
-               "may be repeated",
-               kKernel},
+               "may be repeated; log: also xen=FILE, dom0=FILE, d3=FILE",
+               kKernel | kCrashes},
     OptionInfo{0, "debug-dir", "DIR", kNames,
                "source lines from debug files below DIR, by build-id (/usr/lib/debug), or `none`; may be repeated",
-               kLines},
+               kLines | kCrashes},
     OptionInfo{0, "debuginfod", nullptr, kNames,
                "ask the servers in DEBUGINFOD_URLS for the kernel's debug file when there is none here", kLines},
     OptionInfo{0, "force", nullptr, kNames, "use files whose build-id is not the guest's", kKernel},
@@ -94,14 +98,21 @@ constexpr std::array kOptions = {
     OptionInfo{'x', "decode", nullptr, kLog, "begin each line with the names of its facility and level",
                in(Command::dmesg)},
     OptionInfo{0, "no-dmesg", nullptr, kLog, "leave the kernel's log out of the capture", in(Command::capture)},
+    OptionInfo{0, "only", nullptr, kLogs, "print the reports alone, not the log around them", kCrashes},
+    OptionInfo{0, "summary", nullptr, kLogs, "print one line for each different report with its count", kCrashes},
+    OptionInfo{0, "junit", "FILE", kLogs, "write JUnit XML for a CI system", kCrashes},
+    OptionInfo{0, "known", "FILE", kLogs, "signatures that are expected, one a line", kCrashes},
+    OptionInfo{0, "fail-on", "KIND", kLogs, "kinds of reports that count as a crash, with commas between, or `all`",
+               kCrashes},
+    OptionInfo{0, "follow", nullptr, kLogs, "go on reading as the file grows", kCrashes},
     OptionInfo{'o', "output", "FILE", kOutput, "the file that capture writes", in(Command::capture)},
-    OptionInfo{0, "json", nullptr, kOutput, "JSON, version 1 (see the man page), instead of text", kTexts},
+    OptionInfo{0, "json", nullptr, kOutput, "JSON, version 1 (see the man page), instead of text", kTexts | kCrashes},
     OptionInfo{0, "color", "WHEN", kOutput, "auto, always or never (auto: on a terminal, unless NO_COLOR is set)",
                kReports | kTasks},
     OptionInfo{'v', "verbose", nullptr, kOutput, "also say how things were found and how the guest was disturbed",
-               kEvery},
-    OptionInfo{'h', "help", nullptr, kOutput, "this text", kEvery},
-    OptionInfo{0, "version", nullptr, kOutput, "the version and what is built in", kEvery},
+               kAll},
+    OptionInfo{'h', "help", nullptr, kOutput, "this text", kAll},
+    OptionInfo{0, "version", nullptr, kOutput, "the version and what is built in", kAll},
 };
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <map>
 #include <string_view>
 
+#include "logs/kind.h"
 #include "tools/cli/number.h"
 #include "tools/print/log_printer.h"
 
@@ -183,6 +184,30 @@ Result<void> take_choices(const Given& given, Options& options) {
   return {};
 }
 
+/// --fail-on, whose lists add up.
+Result<void> take_kinds(const Given& given, Options& options) {
+  for (const auto& list : given.values.at("fail-on")) {
+    std::string_view rest = list;
+    while (true) {
+      const std::string_view name = rest.substr(0, rest.find(','));
+      const auto kind = logs::find_kind(name);
+      if (!kind && name != "all") {
+        std::string names;
+        for (const auto& info : logs::kind_table()) {
+          names += fmt::format("{}, ", info.name);
+        }
+        return fail(Errc::usage, fmt::format("--fail-on: '{}' is none of {}all", name, names));
+      }
+      options.fail_on = options.fail_on.value_or(0) | (kind ? 1U << static_cast<unsigned>(*kind) : ~0U);
+      if (name.size() == rest.size()) {
+        break;
+      }
+      rest.remove_prefix(name.size() + 1);
+    }
+  }
+  return {};
+}
+
 /// The words: [SUBCOMMAND] DOMAIN [VCPU], or [SUBCOMMAND] [VCPU] with --core; for symbols, queries in VCPU's place.
 Result<void> take_words(const Given& given, Options& options) {
   std::span<const std::string> words = given.words;
@@ -190,6 +215,10 @@ Result<void> take_words(const Given& given, Options& options) {
   if (named) {
     options.command = *find_command(words.front());
     words = words.subspan(1);
+  }
+  if (options.command == Command::log) {
+    options.files.assign(words.begin(), words.end());
+    return {};
   }
   if (options.no_guest && options.core) {
     return fail(Errc::usage, "--no-guest together with --core");
@@ -249,6 +278,14 @@ Result<void> check(const Given& given, const Options& options) {
   if (options.no_guest && options.symbol_files.empty()) {
     return fail(Errc::usage, "--no-guest: no -s FILE to look in");
   }
+  if (options.command == Command::log) {
+    if (options.json && (options.summary || options.only)) {
+      return fail(Errc::usage, "log: --json together with --summary or --only");
+    }
+    if (options.follow && options.files.size() != 1) {
+      return fail(Errc::usage, "log: --follow takes one file");
+    }
+  }
   if (options.command == Command::capture) {
     if (!options.output || options.output->empty()) {
       return fail(Errc::usage, "capture: no -o FILE to write to");
@@ -279,6 +316,11 @@ Result<Options> parse_command_line(std::span<const std::string> arguments) {
   options.core = given->last("core");
   options.output = given->last("output");
   options.symbol_files = given->values.at("symbol-table");
+  options.only = given->flag("only");
+  options.summary = given->flag("summary");
+  options.follow = given->flag("follow");
+  options.junit = given->last("junit");
+  options.known = given->values.at("known");
   if (given->has_any("debug-dir")) {
     options.debug_directories = given->values.at("debug-dir");
     std::erase(options.debug_directories, "none");
@@ -298,6 +340,7 @@ Result<Options> parse_command_line(std::span<const std::string> arguments) {
   options.verbose = given->flag("verbose");
   Result<void> ok = take_numbers(*given, options);
   ok = ok ? take_tasks(*given, options) : ok;
+  ok = ok ? take_kinds(*given, options) : ok;
   ok = ok ? take_choices(*given, options) : ok;
   ok = ok ? take_words(*given, options) : ok;
   ok = ok ? check(*given, options) : ok;

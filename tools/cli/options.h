@@ -61,6 +61,14 @@ struct Options {
   bool json = false;
   ColorWhen color = ColorWhen::automatic;
   bool verbose = false;
+  // log
+  std::vector<std::string> files;  ///< empty: standard input
+  bool only = false;
+  bool summary = false;
+  bool follow = false;
+  std::optional<std::string> junit;
+  std::vector<std::string> known;
+  std::optional<std::uint32_t> fail_on;  ///< a bit for each logs::Kind; absent: the kinds that are crashes
 };
 
 /// Reads the arguments (without the program's name). Options and words may come in any order. The first word is the

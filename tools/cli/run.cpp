@@ -34,6 +34,8 @@ Result<ExitStatus> dispatch(const Invocation& invocation) {
       return run_modules(invocation);
     case Command::capture:
       return run_capture(invocation);
+    case Command::log:
+      return run_log(invocation);
   }
   return fail(Errc::usage, "no such subcommand");
 }

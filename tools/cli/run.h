@@ -37,6 +37,7 @@ struct Console {
   Output& out;
   Output& err;
   bool color_terminal = false;  ///< `out` is a terminal that shows colours, and NO_COLOR is not set
+  bool terminal = false;        ///< `out` is a terminal: raw text of others must not reach it
   int input = 0;                ///< descriptor of standard input
 };
 

@@ -10,13 +10,13 @@ _xstack_domains()
 
 _xstack()
 {
-    local commands='trace regs stack tasks info dmesg modules symbols capture'
+    local commands='trace regs stack tasks info dmesg modules symbols capture log'
     local flags='-C --all-vcpus -f --frame-pointers --no-scan -a --all -S --stack-trace -D --decode-as-ascii
                  -t --tag-stack-dump --group --no-trace -r --raw -x --decode --no-dmesg --debuginfod --force --no-guest
-                 --json -v --verbose -h --help --version'
+                 --only --summary --follow --json -v --verbose -h --help --version'
     local valued='--core --arch -s --symbol-table --debug-dir -k --kernel-start --max-frames -n --display-stack-pages
                   -b --bytes-per-line -l --lines -m --memory -d --dump-as-stack --state --pid --comm --level
-                  -o --output --color'
+                  --junit --known --fail-on -o --output --color'
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
     # bash splits --name=value at the equals sign.
     if [[ $cur == '=' ]]; then
@@ -27,7 +27,7 @@ _xstack()
     COMPREPLY=()
 
     case $prev in
-        --core | -s | --symbol-table | -o | --output)
+        --core | -s | --symbol-table | -o | --output | --junit | --known)
             compopt -o filenames 2>/dev/null
             mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             return
@@ -63,16 +63,22 @@ _xstack()
     fi
 
     # The words so far, without options and their values: the first may be a subcommand.
-    local i words=0 core=''
+    local i words=0 core='' log=''
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
             --core) core=yes && ((i++)) ;;
             =) ((i++)) ;;
             -*) [[ " $valued " == *[[:space:]]"${COMP_WORDS[i]}"[[:space:]]* && ${COMP_WORDS[i + 1]} != '=' ]] && ((i++)) ;;
+            log) ((words == 0)) && log=yes; words=2 ;;
             trace | regs | stack | tasks | info | dmesg | modules | symbols | capture) ((words == 0)) && words=1 || words=2 ;;
             *) words=2 ;;
         esac
     done
+    if [[ -n $log ]]; then
+        compopt -o filenames 2>/dev/null
+        mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+        return
+    fi
     local offers=''
     ((words == 0)) && offers=$commands
     [[ -z $core ]] && ((words < 2)) && offers+=" $(_xstack_domains)"

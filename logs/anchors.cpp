@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "logs/anchors.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace xstack::logs {
+namespace {
+
+using std::string_view_literals::operator""sv;
+
+/// The first four bytes of each are what the vector search looks for, so an anchor begins where its line's text is
+/// rarest, not where a word does. The rows are buckets: anchors whose bytes are alike share one, which keeps the number
+/// of places that must be looked at twice low (about one in 300 in boot logs).
+constexpr std::array kAnchors = {
+    // clang-format off
+    " fault"sv, "[ cut here"sv, "ll trace:"sv, "acktrace:"sv, "d crashed by"sv, "** Dumping "sv, "** LOADING DOM"sv, "ll trace:"sv,
+    "ps: "sv, " walk"sv, "U-Boot "sv, " - not syncing"sv, "ps: "sv, "ps: "sv, "ps: "sv, "ps: "sv,
+    "BUG at "sv, "BUG: "sv, ") crashed on cpu#"sv, "ARN at"sv, "Run /"sv, "Starting kernel"sv, "BUG: "sv, "BUG: "sv,
+    "e fault"sv, "UBSAN: "sv, "PANIC: "sv, "Panic on CPU"sv, "d -> "sv, "d -> "sv, "d -> "sv, "d -> "sv,
+    "NING: "sv, "8<--- "sv, "INFO: "sv, "OCKUP"sv, "ll Trace:"sv, "on '"sv, "ed Trap"sv, "el Offset: "sv,
+    "de error: "sv, "ce from"sv, "x version "sv, "en version "sv, "ck guard page"sv, "segment: "sv, "ce from"sv, "ce from"sv,
+    "al error: "sv, "ode: "sv, "omm: "sv, "ain_crash"sv, "-[ Xen"sv, "gin: "sv, "ode: "sv, "ode: "sv,
+    "to handle kernel"sv, "task:"sv, "reeing unused kernel"sv, "task:"sv, "task:"sv, "task:"sv, "task:"sv, "task:"sv,
+    // clang-format on
+};
+
+constexpr std::size_t kBuckets = 8;
+constexpr std::size_t kBucketSize = 8;  ///< short ones repeat their last
+constexpr std::size_t kPositions = 4;
+static_assert(kAnchors.size() == kBuckets * kBucketSize);
+
+/// Of each byte, at each of the first four positions of an anchor, the buckets whose anchors have it there.
+struct ByteMasks {
+  std::array<std::array<std::uint8_t, 256>, kPositions> at{};
+};
+
+constexpr ByteMasks make_byte_masks() {
+  ByteMasks masks;
+  for (std::size_t i = 0; i < kAnchors.size(); ++i) {
+    for (std::size_t p = 0; p < kPositions; ++p) {
+      masks.at[p][static_cast<unsigned char>(kAnchors[i][p])] |= static_cast<std::uint8_t>(1U << (i / kBucketSize));
+    }
+  }
+  return masks;
+}
+
+constexpr ByteMasks kMasks = make_byte_masks();
+
+bool anchor_at(std::string_view text, std::size_t at, unsigned buckets) {
+  const std::string_view rest = text.substr(at);
+  for (std::size_t i = 0; i < kAnchors.size(); ++i) {
+    if ((buckets >> (i / kBucketSize) & 1U) != 0 && rest.starts_with(kAnchors[i])) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/// The buckets whose anchors may begin at `at`, where at least kPositions bytes are.
+unsigned exact_buckets(std::string_view text, std::size_t at) {
+  unsigned buckets = 0xff;
+  for (std::size_t p = 0; p < kPositions; ++p) {
+    buckets &= kMasks.at[p][static_cast<unsigned char>(text[at + p])];
+  }
+  return buckets;
+}
+
+std::size_t plainly(std::string_view text, std::size_t from) {
+  for (std::size_t i = from; i + kPositions <= text.size(); ++i) {
+    const unsigned buckets = exact_buckets(text, i);
+    if (buckets != 0 && anchor_at(text, i, buckets)) {
+      return i;
+    }
+  }
+  return std::string_view::npos;
+}
+
+#if defined(__x86_64__)
+
+/// The same masks by nibble, so that one shuffle looks up 32 bytes: low and high nibble of each of four positions. A
+/// byte may pass that is in no anchor (nibbles of two that are): anchor_at() decides.
+struct NibbleMasks {
+  std::array<std::array<std::uint8_t, 16>, kPositions> low{};
+  std::array<std::array<std::uint8_t, 16>, kPositions> high{};
+};
+
+constexpr NibbleMasks make_nibble_masks() {
+  NibbleMasks masks;
+  for (std::size_t p = 0; p < kPositions; ++p) {
+    for (unsigned b = 0; b < 256; ++b) {
+      masks.low[p][b & 15] |= kMasks.at[p][b];
+      masks.high[p][b >> 4] |= kMasks.at[p][b];
+    }
+  }
+  return masks;
+}
+
+constexpr NibbleMasks kNibbles = make_nibble_masks();
+
+[[gnu::target("avx2")]] __m256i both_lanes(const std::array<std::uint8_t, 16>& bytes) {
+  return _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes.data())));
+}
+
+[[gnu::target("avx2")]] __m256i buckets_of(__m256i bytes, __m256i low, __m256i high, __m256i nibble) {
+  return _mm256_and_si256(_mm256_shuffle_epi8(low, _mm256_and_si256(bytes, nibble)),
+                          _mm256_shuffle_epi8(high, _mm256_and_si256(_mm256_srli_epi16(bytes, 4), nibble)));
+}
+
+[[gnu::target("avx2")]] std::size_t with_avx2(std::string_view text, std::size_t from) {
+  const __m256i low0 = both_lanes(kNibbles.low[0]);
+  const __m256i low1 = both_lanes(kNibbles.low[1]);
+  const __m256i low2 = both_lanes(kNibbles.low[2]);
+  const __m256i low3 = both_lanes(kNibbles.low[3]);
+  const __m256i high0 = both_lanes(kNibbles.high[0]);
+  const __m256i high1 = both_lanes(kNibbles.high[1]);
+  const __m256i high2 = both_lanes(kNibbles.high[2]);
+  const __m256i high3 = both_lanes(kNibbles.high[3]);
+  const __m256i nibble = _mm256_set1_epi8(15);
+  const __m256i zero = _mm256_setzero_si256();
+  std::size_t i = from;
+  // Four loads a step, each a byte further: the last one ends three bytes behind the 32.
+  for (; i + 35 <= text.size(); i += 32) {
+    const char* at = text.data() + i;
+    const __m256i first = buckets_of(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(at)), low0, high0, nibble);
+    const __m256i second =
+        buckets_of(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(at + 1)), low1, high1, nibble);
+    const __m256i third = buckets_of(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(at + 2)), low2, high2, nibble);
+    const __m256i fourth =
+        buckets_of(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(at + 3)), low3, high3, nibble);
+    const __m256i hits = _mm256_and_si256(_mm256_and_si256(first, second), _mm256_and_si256(third, fourth));
+    auto found = ~static_cast<unsigned>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(hits, zero)));
+    while (found != 0) {
+      const std::size_t here = i + static_cast<std::size_t>(__builtin_ctz(found));
+      const unsigned buckets = exact_buckets(text, here);
+      if (buckets != 0 && anchor_at(text, here, buckets)) {
+        return here;
+      }
+      found &= found - 1;
+    }
+  }
+  return plainly(text, i);
+}
+
+[[gnu::target("avx2")]] std::size_t count_with_avx2(std::string_view text) {
+  const __m256i line_end = _mm256_set1_epi8('\n');
+  std::size_t lines = 0;
+  std::size_t i = 0;
+  while (i + 32 <= text.size()) {
+    // Sums of bytes stay below 256 for 255 rounds.
+    __m256i sums = _mm256_setzero_si256();
+    for (int round = 0; round < 255 && i + 32 <= text.size(); ++round, i += 32) {
+      const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(text.data() + i));
+      sums = _mm256_sub_epi8(sums, _mm256_cmpeq_epi8(bytes, line_end));
+    }
+    const __m256i wide = _mm256_sad_epu8(sums, _mm256_setzero_si256());
+    lines += static_cast<std::size_t>(_mm256_extract_epi64(wide, 0) + _mm256_extract_epi64(wide, 1) +
+                                      _mm256_extract_epi64(wide, 2) + _mm256_extract_epi64(wide, 3));
+  }
+  return lines + static_cast<std::size_t>(std::count(text.begin() + static_cast<std::ptrdiff_t>(i), text.end(), '\n'));
+}
+
+bool has_avx2() {
+  static const bool answer = __builtin_cpu_supports("avx2") != 0;
+  return answer;
+}
+
+#endif
+
+}  // namespace
+
+std::span<const std::string_view> anchors() {
+  return kAnchors;
+}
+
+std::size_t find_anchor(std::string_view text, std::size_t from) {
+#if defined(__x86_64__)
+  if (has_avx2()) {
+    return with_avx2(text, from);
+  }
+#endif
+  return plainly(text, from);
+}
+
+std::size_t find_anchor_plainly(std::string_view text, std::size_t from) {
+  return plainly(text, from);
+}
+
+std::size_t count_lines(std::string_view text) {
+#if defined(__x86_64__)
+  if (has_avx2()) {
+    return count_with_avx2(text);
+  }
+#endif
+  return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
+}
+
+}  // namespace xstack::logs

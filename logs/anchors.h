@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string_view>
+
+namespace xstack::logs {
+
+/// Short pieces of text of which every line that begins a report, or says something worth knowing outside of one (a
+/// kernel's release, how far the boot has come), holds at least one. Chosen to be rare elsewhere.
+[[nodiscard]] std::span<const std::string_view> anchors();
+
+/// The first position at or behind `from` where an anchor begins, or npos. Reads each byte about once, sixteen or more
+/// at a time where the processor can.
+[[nodiscard]] std::size_t find_anchor(std::string_view text, std::size_t from);
+
+/// Line ends in `text`.
+[[nodiscard]] std::size_t count_lines(std::string_view text);
+
+/// The same two without the processor's special instructions: for tests, and for processors that have none.
+[[nodiscard]] std::size_t find_anchor_plainly(std::string_view text, std::size_t from);
+
+}  // namespace xstack::logs

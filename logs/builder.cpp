@@ -1,0 +1,420 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "logs/builder.h"
+
+#include <algorithm>
+#include <array>
+
+#include "logs/signature.h"
+#include "logs/tokens.h"
+#include "logs/words.h"
+
+namespace xstack::logs {
+namespace {
+
+constexpr std::size_t kMostFrames = 256;
+constexpr std::size_t kMostSpots = 4096;
+constexpr std::size_t kMostWords = 4096;
+constexpr std::size_t kMostModules = 512;
+constexpr std::size_t kLongestTitle = 300;
+
+bool may_end_in_panic(Kind kind) {
+  switch (kind) {
+    case Kind::oops:
+    case Kind::bug:
+    case Kind::warning:
+    case Kind::rcu_stall:
+    case Kind::soft_lockup:
+    case Kind::hard_lockup:
+    case Kind::hung_task:
+    case Kind::kasan:
+    case Kind::kfence:
+    case Kind::kmsan:
+    case Kind::ubsan:
+      return true;
+    default:
+      return false;
+  }
+}
+
+std::string short_title(std::string_view text) {
+  return std::string(trimmed(text).substr(0, kLongestTitle));
+}
+
+}  // namespace
+
+Builder::Builder(const Start& start, const Line& line, std::uint64_t number, std::uint64_t first_number)
+    : caller_(line.caller) {
+  report_.kind = start.kind;
+  report_.title = short_title(start.title);
+  report_.origin = line.origin;
+  if (line.origin.who == Origin::Who::domain) {
+    report_.domain = line.origin.domain;
+  }
+  report_.time = std::string(line.time);
+  report_.first_line = first_number;
+  report_.last_line = number;
+  died_ = line.text.starts_with("Internal error: ") || line.text.find("Oops: ") != std::string_view::npos ||
+          line.text.find("[#") != std::string_view::npos;
+  note(line, number);
+  // The line is read as any other too: "CPU: 1 PID: 2 Comm: sh", "Call trace:", "Guest stack trace from sp=..".
+  (void)(line.origin.who == Origin::Who::xen ? take_xen(line.text, number) : take_linux(line.text, number));
+}
+
+/// What a first line says beyond its title.
+void Builder::note(const Line& line, std::uint64_t number) {
+  const std::string_view text = line.text;
+  if (line.origin.who == Origin::Who::xen) {
+    take_context(text);
+    return;
+  }
+  switch (report_.kind) {
+    case Kind::warning:
+    case Kind::kasan:
+    case Kind::kfence:
+    case Kind::kmsan:
+    case Kind::kcsan:
+      take_location(text, number);
+      take_cpu_line(text);
+      break;
+    case Kind::soft_lockup:
+      report_.cpu = number_after(text, "CPU#");
+      if (const auto task = text_after(text, "! [", "]"); !task.empty()) {
+        report_.comm = std::string(task.substr(0, task.rfind(':')));
+        report_.pid = number_after(task.substr(std::min(task.size(), report_.comm.size())), ":");
+      }
+      break;
+    case Kind::hard_lockup:
+      report_.cpu = number_after(text, "LOCKUP on cpu ");
+      break;
+    case Kind::hung_task:
+      if (const auto task = text_after(text, "task ", " "); !task.empty()) {
+        report_.comm = std::string(task.substr(0, task.rfind(':')));
+        report_.pid = number_after(task.substr(std::min(task.size(), report_.comm.size())), ":");
+      }
+      break;
+    case Kind::trace:
+      if (text.starts_with("task:")) {
+        report_.comm = std::string(text_after(text, "task:", " "));
+        std::string_view pid = text_after(text, " pid:", "p");
+        skip_blanks(pid);
+        report_.pid = take_decimal(pid);
+        report_.title = "Task " + report_.comm;
+      }
+      break;
+    default:
+      break;
+  }
+}
+
+unsigned Builder::patience() const {
+  if (ending_) {
+    return 4;
+  }
+  if (report_.origin.who == Origin::Who::xen) {
+    return 3;
+  }
+  return report_.kind == Kind::lockdep ? 40 : report_.kind == Kind::trace ? 6 : 16;
+}
+
+bool Builder::absorb(const Start& start, const Line& line, std::uint64_t number) {
+  bool same = false;
+  if (line.origin.who == Origin::Who::xen) {
+    const bool dump = report_.kind == Kind::register_dump;
+    const bool fresh = report_.registers.empty();
+    if (start.kind == Kind::register_dump) {
+      const bool header = start.title.starts_with("----[ Xen-");
+      same = report_.kind != Kind::debug_key && !start.title.starts_with("*** Dumping") && (!header || fresh);
+    } else if (start.kind == Kind::domain_crash) {
+      same =
+          fresh && (report_.kind == Kind::domain_crash || (dump && report_.title.starts_with("Pagetable walk from ")));
+      if (same && dump) {
+        report_.title = short_title(start.title);
+      } else if (same && start.title.starts_with("Domain ")) {
+        report_.title += "; " + short_title(start.title);
+        report_.title.resize(std::min(report_.title.size(), kLongestTitle));
+      }
+    } else if (start.kind == Kind::xen_panic) {
+      same =
+          dump || report_.kind == Kind::xen_bug || report_.kind == Kind::xen_assert || report_.kind == Kind::xen_panic;
+      if (same && dump) {
+        report_.title = short_title(start.title);
+      }
+    } else if (start.kind == report_.kind) {
+      // "Panic on CPU 0:" is followed by the same words again.
+      same = panic_title_ || start.title == report_.title;
+    }
+    if (same && dump) {
+      report_.kind = start.kind;
+    }
+    if (same) {
+      take_context(line.text);
+      (void)take_xen(line.text, number);
+    }
+  } else if (start.kind == Kind::oops) {
+    const bool dies = line.text.starts_with("Internal error: ") || line.text.find("[#") != std::string_view::npos;
+    same = !died_ && dies && !ending_ && (report_.kind == Kind::oops || report_.kind == Kind::bug);
+    died_ = died_ || same;
+  } else if (start.kind == Kind::panic) {
+    same = may_end_in_panic(report_.kind) && report_.panic.empty();
+    if (same) {
+      report_.panic = short_title(text_after(line.text, "not syncing", "\n"));
+      if (report_.panic.starts_with(": ")) {
+        report_.panic.erase(0, 2);
+      }
+      frames_done_ = frames_done_ || !report_.frames.empty();
+      registers_done_ = true;
+      in_trace_ = false;
+      ending_ = false;
+    }
+  } else if (start.kind == Kind::trace) {
+    // The parts that a trace begins with are parts of every report.
+    same = !(report_.kind == Kind::trace && line.text.starts_with("task:") && !report_.frames.empty()) && !ending_ &&
+           take_linux(line.text, number) != Took::no;
+  }
+  if (same) {
+    misses_ = 0;
+    report_.last_line = number;
+  }
+  return same;
+}
+
+Builder::Took Builder::feed(const Line& line, std::uint64_t number) {
+  const Took took = line.origin.who == Origin::Who::xen ? take_xen(line.text, number) : take_linux(line.text, number);
+  if (took == Took::no) {
+    ++misses_;
+  } else if (took != Took::neutral) {
+    misses_ = 0;
+    report_.last_line = number;
+  }
+  return took;
+}
+
+bool Builder::finish() {
+  settle_arch();
+  auto& frames = report_.frames;
+  if (pc_) {
+    const auto same = [&](const Frame& f) { return !f.guess && f.symbol == pc_->symbol; };
+    if (!frames.empty() && !frames.front().offset && same(frames.front())) {
+      frames.front() = *pc_;  // arm32's first half has the name alone
+    } else if (std::ranges::none_of(frames, [&](const Frame& f) { return same(f) && f.offset == pc_->offset; })) {
+      frames.insert(frames.begin(), *pc_);
+    }
+  }
+  if (frames.empty()) {
+    for (const auto& [name, value] : report_.registers) {
+      if (name == "pc" || name == "rip" || name == "eip") {
+        Frame frame;
+        frame.address = value;
+        frame.exact = true;
+        frames.push_back(std::move(frame));
+        break;
+      }
+    }
+  }
+  const bool header_only = (report_.kind == Kind::trace || report_.kind == Kind::register_dump) && frames.empty() &&
+                           report_.registers.empty() && report_.stack.empty();
+  report_.signature = signature_of(report_);
+  return !header_only;
+}
+
+void Builder::add_spot(std::uint64_t number, Spot::What what, const Frame& frame) {
+  if (spots_.size() < kMostSpots) {
+    spots_.push_back({number, what, frame});
+  }
+}
+
+void Builder::begin_trace() {
+  if (in_trace_ && report_.frames.empty()) {
+    return;
+  }
+  frames_done_ = frames_done_ || !report_.frames.empty();
+  in_trace_ = true;
+  in_stack_ = false;
+}
+
+bool Builder::take_frames(std::string_view text, std::uint64_t number) {
+  std::vector<Frame> found;
+  const bool xen = report_.origin.who == Origin::Who::xen;
+  const TraceLine line = xen ? TraceLine{parse_xen_trace_line(text, found), false} : parse_trace_line(text, found);
+  if (!line.is_frame) {
+    return false;
+  }
+  if (line.from && !in_trace_) {
+    begin_trace();  // arm32 without a header
+  }
+  for (const Frame& frame : found) {
+    if (frame.offset || frame.address) {
+      add_spot(number, Spot::What::frame, frame);
+    }
+  }
+  if (!in_trace_ || frames_done_ || skip_trace_) {
+    return true;
+  }
+  if (line.from && report_.arch.empty()) {
+    report_.arch = "arm32";
+  }
+  // arm32 names each function twice: as the caller in one line and as the callee in the next.
+  const bool first = report_.frames.empty();
+  for (std::size_t i = line.from && !first ? 1 : 0; i < found.size() && report_.frames.size() < kMostFrames; ++i) {
+    report_.frames.push_back(std::move(found[i]));
+  }
+  return true;
+}
+
+bool Builder::take_stack_row(std::string_view text, std::uint64_t number) {
+  std::vector<std::uint64_t> words;
+  const unsigned bytes = parse_word_row(text, words);
+  if (bytes == 0) {
+    return false;
+  }
+  for (const auto word : words) {
+    Frame frame;
+    frame.address = word;
+    add_spot(number, Spot::What::word, frame);
+  }
+  if (report_.stack.size() + words.size() <= kMostWords && (report_.stack_word == 0 || report_.stack_word == bytes)) {
+    report_.stack_word = bytes;
+    report_.stack.insert(report_.stack.end(), words.begin(), words.end());
+  }
+  return true;
+}
+
+bool Builder::take_registers(std::string_view text, std::uint64_t number) {
+  std::vector<std::pair<std::string, std::uint64_t>> found;
+  if (!parse_register_line(text, found)) {
+    return false;
+  }
+  for (const auto& [name, value] : found) {
+    if (name == "pc" || name == "lr" || name == "rip" || name == "eip" || name == "elr_el1" ||
+        name.starts_with("lr_")) {
+      Frame frame;
+      frame.address = value;
+      frame.exact = name[0] != 'l';
+      add_spot(number, Spot::What::register_value, frame);
+    }
+  }
+  if (!registers_done_ && !ending_ && report_.registers.size() + found.size() <= 160) {
+    for (auto& entry : found) {
+      if (std::ranges::none_of(report_.registers, [&](const auto& have) { return have.first == entry.first; })) {
+        report_.registers.push_back(std::move(entry));
+      }
+    }
+  }
+  return true;
+}
+
+/// "CPU: 0 PID: 1 Comm: x Not tainted 5.10.0 #1 ..": whoever was running.
+void Builder::take_cpu_line(std::string_view text) {
+  if (!report_.cpu) {
+    report_.cpu = number_after(text, "CPU: ");
+  }
+  if (!report_.cpu) {
+    report_.cpu = number_after(text, "CPU#");
+  }
+  if (!report_.pid) {
+    report_.pid = number_after(text, "PID: ");
+  }
+  const std::size_t comm = text.find(" Comm: ");
+  if (comm == std::string_view::npos || !report_.release.empty()) {
+    return;
+  }
+  std::string_view rest = text.substr(comm + 7);
+  std::size_t taint = rest.find(" Not tainted ");
+  std::size_t skip = 13;
+  if (taint == std::string_view::npos) {
+    taint = rest.find(" Tainted: ");
+    skip = 10;
+  }
+  if (taint == std::string_view::npos) {
+    return;
+  }
+  if (report_.comm.empty()) {
+    report_.comm = std::string(rest.substr(0, std::min<std::size_t>(taint, 64)));
+  }
+  rest.remove_prefix(taint + skip);
+  // Letters of taint stand before the release: single ones, or "[W]=WARN,". A release begins with a digit.
+  for (std::size_t i = 0; i + 1 < rest.size(); ++i) {
+    if (is_digit(rest[i]) && (i == 0 || rest[i - 1] == ' ')) {
+      rest.remove_prefix(i);
+      report_.release = std::string(rest.substr(0, std::min<std::size_t>(rest.find(' '), 128)));
+      break;
+    }
+  }
+  const std::string_view last = rest.substr(rest.rfind(' ') + 1);
+  if (last.size() == 40 && std::ranges::all_of(last, [](char c) { return hex_value(c) >= 0; })) {
+    report_.build_id = std::string(last);  // CONFIG_STACKTRACE_BUILD_ID
+  }
+}
+
+void Builder::take_modules(std::string_view text) {
+  while (!text.empty() && report_.modules.size() < kMostModules) {
+    skip_blanks(text);
+    if (text.starts_with("[last unloaded") || text.empty()) {
+      break;
+    }
+    std::string_view word = text.substr(0, text.find(' '));
+    text.remove_prefix(word.size());
+    word = word.substr(0, word.find('('));
+    report_.modules.emplace_back(word.substr(0, 64));
+  }
+}
+
+/// The first "name+0x1/0x2" of a line: where it happened.
+void Builder::take_location(std::string_view text, std::uint64_t number) {
+  std::size_t at = text.find("+0x");
+  if (at == std::string_view::npos) {
+    return;
+  }
+  at = text.rfind(' ', at);
+  std::string_view rest = text.substr(at == std::string_view::npos ? 0 : at + 1);
+  Frame frame;
+  frame.exact = true;
+  if (take_symbol(rest, frame)) {
+    if (take(rest, " [") && !rest.empty()) {
+      frame.module = std::string(rest.substr(0, std::min<std::size_t>(rest.find_first_of(" ]"), 64)));
+    }
+    add_spot(number, Spot::What::frame, frame);
+    if (!pc_) {
+      pc_ = frame;
+    }
+  }
+}
+
+/// "CONTEXT: pv guest (d3v0)", "Domain 3 (vcpu#0) crashed on cpu#1:", "*** Dumping CPU1 guest state (d1v0): ***".
+void Builder::take_context(std::string_view text) {
+  if (text.starts_with("Domain ")) {
+    report_.domain = number_after(text, "Domain ");
+    report_.vcpu = number_after(text, "(vcpu#");
+    report_.cpu = number_after(text, " cpu#");
+    return;
+  }
+  if (text.starts_with("*** Dumping Dom")) {
+    report_.domain = number_after(text, "Dom");
+    report_.vcpu = number_after(text, "vcpu#");
+    return;
+  }
+  if (text.starts_with("*** Dumping CPU") || text.starts_with("Panic on CPU ")) {
+    report_.cpu = number_after(text, "CPU");
+    if (!report_.cpu) {
+      report_.cpu = number_after(text, "CPU ");
+    }
+  } else if (text.starts_with("CPU") && text.find(": Unexpected Trap") != std::string_view::npos) {
+    report_.cpu = number_after(text, "CPU");
+  }
+  if (text.find("hypervisor (") != std::string_view::npos || text.find("host state") != std::string_view::npos) {
+    return;  // the domain that happened to be current
+  }
+  if (const std::size_t at = text.find("(d"); at != std::string_view::npos) {
+    std::string_view rest = text.substr(at + 2);
+    const auto domain = take_decimal(rest);
+    if (domain && take(rest, "v")) {
+      const auto vcpu = take_decimal(rest);
+      if (vcpu && rest.starts_with(")")) {
+        report_.domain = domain;
+        report_.vcpu = vcpu;
+      }
+    }
+  }
+}
+
+}  // namespace xstack::logs

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "logs/prefix.h"
+#include "logs/report.h"
+#include "logs/starts.h"
+
+namespace xstack::logs {
+
+/// Something in a line that symbols may have more to say of.
+struct Spot {
+  enum class What : std::uint8_t { frame, register_value, word };
+  std::uint64_t line = 0;
+  What what = What::frame;
+  Frame frame;  ///< name, offset and size, or an address
+};
+
+/// A report that grows line by line. Bounded: what is beyond the limits is counted as taken and not kept.
+class Builder {
+ public:
+  enum class Took : std::uint8_t {
+    no,       ///< not a line of this report
+    neutral,  ///< says nothing: an empty line
+    yes,
+    last,  ///< and nothing can follow
+  };
+
+  Builder(const Start& start, const Line& line, std::uint64_t number, std::uint64_t first_number);
+
+  /// Is this start the same event, told further? "BUG: unable to handle ..." goes on as "Oops: ...", an oops may end
+  /// in "Kernel panic". If so, it is taken.
+  [[nodiscard]] bool absorb(const Start& start, const Line& line, std::uint64_t number);
+
+  [[nodiscard]] Took feed(const Line& line, std::uint64_t number);
+
+  /// Lines of the same writer that were not this report's since the last that was.
+  [[nodiscard]] unsigned misses() const { return misses_; }
+  /// With so many, it is over.
+  [[nodiscard]] unsigned patience() const;
+
+  /// The last touches: the innermost frame from the registers, the architecture, the signature. Nothing when all that
+  /// there was is a header without registers or frames. Call once.
+  [[nodiscard]] bool finish();
+
+  [[nodiscard]] const Origin& origin() const { return report_.origin; }
+  [[nodiscard]] const std::string& caller() const { return caller_; }
+  [[nodiscard]] Report& report() { return report_; }
+  [[nodiscard]] std::vector<Spot>& spots() { return spots_; }
+
+ private:
+  void note(const Line& line, std::uint64_t number);
+  [[nodiscard]] Took take_linux(std::string_view text, std::uint64_t number);
+  [[nodiscard]] Took take_xen(std::string_view text, std::uint64_t number);
+  [[nodiscard]] bool take_frames(std::string_view text, std::uint64_t number);
+  [[nodiscard]] bool take_stack_row(std::string_view text, std::uint64_t number);
+  [[nodiscard]] bool take_registers(std::string_view text, std::uint64_t number);
+  void take_cpu_line(std::string_view text);
+  void take_modules(std::string_view text);
+  void take_location(std::string_view text, std::uint64_t number);
+  void begin_trace();
+  void add_spot(std::uint64_t number, Spot::What what, const Frame& frame);
+  void settle_arch();
+  void take_context(std::string_view text);
+
+  Report report_;
+  std::vector<Spot> spots_;
+  std::string caller_;
+  unsigned misses_ = 0;
+  bool died_ = false;      ///< "Oops:" or "Internal error:" was seen
+  bool in_trace_ = false;  ///< behind a header of a call trace
+  bool frames_done_ =
+      false;  ///< the trace that counts is complete: what follows is another CPU's, or a stack of KASAN's
+  bool registers_done_ = false;
+  bool ending_ = false;       ///< "---[ end trace" was seen
+  bool in_stack_ = false;     ///< rows of a stack are expected
+  bool skip_trace_ = false;   ///< RCU's own thread, or where it ran last: not the CPU that stalls
+  bool panic_title_ = false;  ///< Xen: the next line is the reason
+  bool code_row_ = false;     ///< Xen: the next row is code
+  std::optional<Frame> pc_;   ///< from "pc :", "PC is at", "RIP:"
+};
+
+}  // namespace xstack::logs

@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// The lines of Linux's reports.
+#include <algorithm>
+#include <array>
+
+#include "logs/builder.h"
+#include "logs/tokens.h"
+#include "logs/words.h"
+
+namespace xstack::logs {
+namespace {
+
+using std::string_view_literals::operator""sv;
+
+/// Lines that are a report's and say nothing that is kept. What arm32, arm64, x86 and the detectors write, of all ages.
+constexpr std::array kOthers = {
+    "Hardware name:"sv,
+    "Tainted:"sv,
+    "Workqueue:"sv,
+    "Stopper:"sv,
+    "Code:"sv,
+    "Process "sv,
+    "Flags:"sv,
+    "Control:"sv,
+    "Register r"sv,
+    "Mem abort info:"sv,
+    "Data abort info:"sv,
+    "ESR = "sv,
+    "ESR: "sv,
+    "FAR: "sv,
+    "EC = "sv,
+    "SET = "sv,
+    "EA = "sv,
+    "FSC = "sv,
+    "ISV = "sv,
+    "CM = "sv,
+    "GCS = "sv,
+    "Overlay = "sv,
+    "user pgtable:"sv,
+    "swapper pgtable:"sv,
+    "pgd = "sv,
+    "PGD "sv,
+    "#PF: "sv,
+    "Oops: "sv,
+    "Internal error: "sv,
+    "note: "sv,
+    "PHYS_OFFSET:"sv,
+    "CPU features:"sv,
+    "Memory Limit:"sv,
+    "SMP: stopping"sv,
+    "SMP: failed to stop"sv,
+    "Rebooting in "sv,
+    "Read of size "sv,
+    "Write of size "sv,
+    "Allocated by task"sv,
+    "Freed by task"sv,
+    "The buggy address"sv,
+    "Memory state around"sv,
+    "which belongs to"sv,
+    "The buggy"sv,
+    "flags: "sv,
+    "raw: "sv,
+    "page: "sv,
+    "page dumped because"sv,
+    "INFO: lockdep is turned off"sv,
+    "rcu:"sv,
+    "Sending NMI"sv,
+    "NMI backtrace"sv,
+    "irq event stamp"sv,
+    "hardirqs last"sv,
+    "softirqs last"sv,
+    "Task dump for CPU"sv,
+    "(t="sv,
+    "(detected by"sv,
+    "Dumping ftrace"sv,
+    "Showing all locks"sv,
+    "Preemption disabled at"sv,
+    "in_atomic():"sv,
+    "hung_task:"sv,
+    "\"echo 0 >"sv,
+    "Not tainted "sv,
+    "other info that might"sv,
+    "stack backtrace:"sv,
+    "but task is"sv,
+    "which lock already"sv,
+    "and this task"sv,
+    "the existing dependency"sv,
+    "Possible unsafe locking"sv,
+    "*** DEADLOCK ***"sv,
+    "Exception stack"sv,
+    "Insufficient stack space"sv,
+    "Task stack:"sv,
+    "IRQ stack:"sv,
+    "Overflow stack:"sv,
+    "Unable to handle kernel"sv,
+    "Fixing recursive fault"sv,
+    "BUG: "sv,
+    "kernel BUG at"sv,
+    "KASAN: "sv,
+    "task: "sv,
+    "last sysfs file"sv,
+    "Pid: "sv,
+    "value changed:"sv,
+    "Reported by Kernel Concurrency"sv,
+    "race at unknown"sv,
+    "read to 0x"sv,
+    "write to 0x"sv,
+    "Local variable"sv,
+    "Uninit was"sv,
+    "Bytes "sv,
+    "kfence-#"sv,
+    "allocated by task"sv,
+    "freed by task"sv,
+    "Use-after-free "sv,
+    "Out-of-bounds "sv,
+    "Invalid "sv,
+    "Corrupted memory"sv,
+    "index "sv,
+    "shift exponent"sv,
+    "signed integer overflow"sv,
+    "load of "sv,
+    "member access"sv,
+    "scheduling while atomic"sv,
+    "no locks held by"sv,
+    "Last potentially related"sv,
+    "Second to last"sv,
+    "---[ end Kernel panic"sv,
+    "---[ end trace"sv,
+    "panic_on_warn set"sv,
+    "Thread overran stack"sv,
+    "FS:"sv,
+    "CR2:"sv,
+    "8<--- cut here"sv,
+    "CPU: "sv,
+    "Bad mode in"sv,
+    "SError Interrupt"sv,
+    "Unhandled fault:"sv,
+    "Unhandled prefetch"sv,
+    "Modules linked in"sv,
+    "WARNING: stack"sv,
+    "WARNING: kernel stack"sv,
+    "unwind stack type"sv,
+    "Possible timer handling"sv,
+    "Unless rcu"sv,
+    "RCU grace-period"sv,
+    "Sched_ext:"sv,
+    "task:"sv,
+    "Dumping "sv,
+    "Freed in"sv,
+    "Allocated in"sv,
+    "Object "sv,
+    "Redzone"sv,
+    "Padding"sv,
+};
+
+bool is_other(std::string_view text) {
+  return std::ranges::any_of(kOthers, [&](std::string_view word) { return text.starts_with(word); });
+}
+
+/// " <TASK>", "</IRQ>", "<#DF>", "<<EOE>>".
+bool is_section(std::string_view text) {
+  return text.size() >= 4 && text.size() <= 24 && text.front() == '<' && text.back() == '>' && text[1] != '0';
+}
+
+/// arm32's "r7:c1c20000 r6:600000d3" between the frames of frame-pointer kernels.
+bool is_saved_registers(std::string_view text) {
+  if (text.size() < 5 || text[0] != 'r' || !is_digit(text[1])) {
+    return false;
+  }
+  const std::size_t colon = text.find(':');
+  std::string_view rest = text.substr(std::min(text.size(), colon == std::string_view::npos ? 0 : colon + 1));
+  return colon != std::string_view::npos && colon <= 3 && take_hex(rest, 8).has_value();
+}
+
+/// arm32's rows "3f40: c8102ff0 00000000", the first of which may begin with blanks; KASAN's ">ffff.. : 00 00 fc".
+bool take_label(std::string_view& text) {
+  std::string_view rest = text;
+  (void)take(rest, ">");
+  const std::size_t before = rest.size();
+  if (!take_hex(rest, 3) || before - rest.size() > 16 || !take(rest, ":")) {
+    return false;
+  }
+  text = rest;
+  return true;
+}
+
+bool is_row(std::string_view rest) {
+  std::size_t words = 0;
+  while (words < 40) {
+    skip_blanks(rest);
+    if (rest.empty()) {
+      return words != 0;
+    }
+    const std::size_t end = std::min(rest.find(' '), rest.size());
+    const std::string_view word = rest.substr(0, end);
+    if ((end != 2 && end != 4 && end != 8 && end != 16) ||
+        !std::ranges::all_of(word, [](char c) { return hex_value(c) >= 0 || c == '?' || c == 'x' || c == 'X'; })) {
+      return false;
+    }
+    rest.remove_prefix(end);
+    ++words;
+  }
+  return true;
+}
+
+}  // namespace
+
+void Builder::settle_arch() {
+  if (!report_.arch.empty()) {
+    return;
+  }
+  const auto has = [&](std::string_view name) {
+    return std::ranges::any_of(report_.registers, [&](const auto& r) { return r.first == name; });
+  };
+  const bool arm32 = has("r1") && (has("psr") || has("cpsr"));
+  if (has("x1") || has("pstate") || has("x29")) {
+    report_.arch = "arm64";
+  } else if (arm32) {
+    report_.arch = "arm32";
+  } else if (has("rax") || has("rsp")) {
+    report_.arch = "x86_64";
+  } else if (has("eax") || has("esp")) {
+    report_.arch = "x86_32";
+  }
+}
+
+Builder::Took Builder::take_linux(std::string_view text, std::uint64_t number) {
+  std::string_view body = trimmed(text);
+  if (body.empty()) {
+    return Took::neutral;
+  }
+  if (is_lead_in(body)) {
+    // A row of "=" ends KASAN's and KCSAN's reports; "cut here" belongs to what comes.
+    const bool ends = body.front() == '=' && !report_.frames.empty() && report_.kind != Kind::lockdep;
+    return ends ? Took::last : body.front() == '=' ? Took::yes : Took::neutral;
+  }
+  if (body == "Call trace:" || body == "Call Trace:" || body == "Backtrace:" || body.starts_with("Call Trace: ")) {
+    begin_trace();
+    registers_done_ = true;
+    return Took::yes;
+  }
+  if (take_frames(text, number)) {
+    return ending_ ? Took::neutral : Took::yes;
+  }
+  if (is_section(body) || is_saved_registers(body)) {
+    return Took::yes;
+  }
+  if (take(body, "PC is at ") || take(body, "LR is at ")) {
+    Frame frame;
+    frame.exact = text.starts_with("PC");
+    if (take_symbol(body, frame)) {
+      add_spot(number, Spot::What::frame, frame);
+      if (text.starts_with("PC") && !pc_) {
+        pc_ = frame;
+      }
+    }
+    return Took::yes;
+  }
+  for (const auto key : {"pc : "sv, "lr : "sv, "RIP: "sv, "EIP: "sv, "IP: "sv}) {
+    if (!body.starts_with(key)) {
+      continue;
+    }
+    // "RIP: 0010:name+..", "RIP: e030:[<addr>]  [<addr>] name+..", "IP: [<addr>] name+.."
+    const bool user = body.find("RIP: 0033:") == 0 || body.find("RIP: e033:") == 0;
+    const std::size_t plus = body.find("+0x");
+    if (plus != std::string_view::npos && !(user && plus > 64)) {
+      std::size_t at = body.rfind(' ', plus);
+      if (const std::size_t colon = body.rfind(':', plus); colon != std::string_view::npos && colon > at) {
+        at = colon;
+      }
+      std::string_view token = body.substr(at + 1);
+      Frame frame;
+      frame.exact = key[0] != 'l';
+      if (take_symbol(token, frame)) {
+        if (take(token, " [")) {
+          frame.module = std::string(token.substr(0, std::min<std::size_t>(token.find_first_of(" ]"), 64)));
+        }
+        add_spot(number, Spot::What::frame, frame);
+        if (key[0] != 'l' && !pc_ && !registers_done_) {
+          pc_ = frame;
+        }
+      }
+    }
+    (void)take_registers(body, number);
+    return Took::yes;
+  }
+  if (body.starts_with("Modules linked in:")) {
+    if (report_.modules.empty()) {
+      take_modules(body.substr(18));
+    }
+    return Took::yes;
+  }
+  if (report_.kind == Kind::rcu_stall) {
+    if (body.find("grace-period kthread stack dump") != std::string_view::npos ||
+        body.find("Stack dump where RCU GP kthread") != std::string_view::npos) {
+      skip_trace_ = true;
+      return Took::yes;
+    }
+    if (body.starts_with("CPU: ") || body.starts_with("NMI backtrace for cpu ")) {
+      skip_trace_ = false;
+    }
+    std::string_view cpu = body;
+    (void)take(cpu, "rcu: ");
+    skip_blanks(cpu);
+    if (const auto stalled = take_decimal(cpu); stalled && cpu.starts_with("-") && !report_.cpu) {
+      report_.cpu = stalled;  // "1-....: (680 ticks this GP) ..."
+      return Took::yes;
+    }
+    if (body.starts_with("task:") || body.starts_with("Task dump for")) {
+      return Took::yes;
+    }
+  }
+  if (report_.title.ends_with("not syncing:") && report_.last_line == number - 1) {
+    report_.title += " " + std::string(body.substr(0, 280));  // kernels with PREEMPT_RT of 5.10 break the line
+    return Took::yes;
+  }
+  if (body.starts_with("CPU: ") && body.find(" Comm: ") != std::string_view::npos) {
+    take_cpu_line(body);
+    if (report_.kind == Kind::trace && report_.title == "Call trace" && !report_.comm.empty()) {
+      report_.title = "Call trace of " + report_.comm;
+    }
+    // Another CPU's, when the report has its trace already.
+    frames_done_ = frames_done_ || !report_.frames.empty();
+    registers_done_ = registers_done_ || frames_done_;
+    return Took::yes;
+  }
+  if (body.starts_with("CPU") && (body.ends_with(": stopping") || body.ends_with(": stopping\r"))) {
+    frames_done_ = true;
+    registers_done_ = true;
+    return Took::yes;
+  }
+  if (body.starts_with("Kernel Offset: ")) {
+    std::string_view value = body.substr(15);
+    if (value.starts_with("disabled")) {
+      report_.kaslr_offset = 0;
+    } else if (take(value, "0x")) {
+      report_.kaslr_offset = take_hex(value);
+    }
+    return Took::yes;
+  }
+  if (body.starts_with("---[ end Kernel panic")) {
+    return Took::last;
+  }
+  if (body.starts_with("---[ end trace")) {
+    ending_ = true;
+    in_trace_ = false;
+    return Took::yes;
+  }
+  if (body.starts_with("Stack:")) {
+    in_stack_ = true;
+    return Took::yes;
+  }
+  if (take_registers(body, number)) {
+    return Took::yes;
+  }
+  std::string_view row = body;
+  if (take_label(row) && is_row(row)) {
+    if (in_stack_) {
+      (void)take_stack_row(row, number);
+    }
+    return Took::yes;
+  }
+  if (in_stack_ && take_stack_row(body, number)) {
+    return Took::yes;
+  }
+  if (body.front() == '^' || is_other(body) || body.find("locks held by") != std::string_view::npos ||
+      body.find("lock held by") != std::string_view::npos || (body.front() == '[' && body.find("] *pgd") < 24) ||
+      (body.front() == '[' && body.find("] pgd=") < 24)) {
+    return ending_ && body.starts_with("BUG: ") ? Took::no : Took::yes;
+  }
+  return Took::no;
+}
+
+}  // namespace xstack::logs

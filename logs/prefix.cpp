@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "logs/prefix.h"
+
+#include <algorithm>
+#include <array>
+
+#include "logs/words.h"
+
+namespace xstack::logs {
+namespace {
+
+using std::string_view_literals::operator""sv;
+
+/// "\x1b[31m" and the like.
+bool take_escape(std::string_view& text) {
+  if (text.size() < 2 || text[0] != '\x1b' || text[1] != '[') {
+    return false;
+  }
+  std::size_t n = 2;
+  while (n < text.size() && n < 24 && (is_digit(text[n]) || text[n] == ';' || text[n] == '?')) {
+    ++n;
+  }
+  if (n == text.size() || n == 24) {
+    return false;
+  }
+  text.remove_prefix(n + 1);
+  return true;
+}
+
+/// "12:34", two digits each: what every time of day holds.
+bool has_time_of_day(std::string_view text) {
+  for (std::size_t i = 2; i + 2 < text.size(); ++i) {
+    if (text[i] == ':' && is_digit(text[i - 1]) && is_digit(text[i - 2]) && is_digit(text[i + 1]) &&
+        is_digit(text[i + 2])) {
+      return true;
+    }
+  }
+  return false;
+}
+
+bool is_kernel_time(std::string_view inside) {
+  const std::string_view text = trimmed(inside);
+  const std::size_t dot = text.find('.');
+  const auto digits = [](std::string_view part) { return !part.empty() && std::ranges::all_of(part, is_digit); };
+  return dot != std::string_view::npos && digits(text.substr(0, dot)) && digits(text.substr(dot + 1)) &&
+         text.size() - dot - 1 >= 3;
+}
+
+bool is_date(std::string_view inside) {
+  return inside.size() <= 40 && has_time_of_day(inside) && std::ranges::all_of(inside, [](char c) {
+           return is_digit(c) || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+                  " :.,+-/"sv.find(c) != std::string_view::npos;
+         });
+}
+
+bool is_caller(std::string_view inside) {
+  std::string_view text = trimmed(inside);
+  if (text.size() < 2 || (text[0] != 'T' && text[0] != 'C')) {
+    return false;
+  }
+  text.remove_prefix(1);
+  return text.size() <= 8 && std::ranges::all_of(text, is_digit);
+}
+
+/// A bracket with a time or a caller in it.
+bool take_bracket(std::string_view& text, Line& line) {
+  if (text.empty() || text[0] != '[') {
+    return false;
+  }
+  const std::size_t close = text.substr(0, 48).find(']');
+  if (close == std::string_view::npos) {
+    return false;
+  }
+  const std::string_view inside = text.substr(1, close - 1);
+  if (is_caller(inside)) {
+    line.caller = trimmed(inside);
+  } else if (is_kernel_time(inside)) {
+    line.time = trimmed(inside);
+    line.kernel_time = true;
+  } else if (is_date(inside) ||
+             // raw ticks: Xen alone prints them
+             (line.origin.who == Origin::Who::xen && inside.size() == 16 &&
+              std::ranges::all_of(inside, [](char c) { return hex_value(c) >= 0; }))) {
+    if (!line.kernel_time) {
+      line.time = trimmed(inside);
+    }
+  } else {
+    return false;
+  }
+  line.marked = true;
+  text.remove_prefix(close + 1);
+  if (!text.empty() && text[0] == ' ') {
+    text.remove_prefix(1);  // one: what is indented stays so
+  }
+  return true;
+}
+
+bool take_writer(std::string_view& text, Line& line) {
+  std::string_view rest = text;
+  if (take(rest, "(XEN)")) {
+    line.origin = {Origin::Who::xen, 0};
+    if (!rest.empty() && rest[0] == ' ') {
+      rest.remove_prefix(1);
+    }
+  } else if (take(rest, "(early) ")) {
+    // Linux's console before its real one is there.
+  } else if (take(rest, "(d")) {
+    const auto number = take_decimal(rest);
+    if (!number || !take(rest, ")")) {
+      return false;
+    }
+    if (!rest.empty() && rest[0] == ' ') {
+      rest.remove_prefix(1);
+    }
+    line.origin = {Origin::Who::domain, *number};
+  } else if (line.origin.who == Origin::Who::xen && take(rest, "DOM")) {
+    const auto number = take_decimal(rest);
+    if (!number || !take(rest, ": ")) {
+      return false;
+    }
+    line.origin = {Origin::Who::domain, *number};
+  } else {
+    return false;
+  }
+  line.marked = true;
+  text = rest;
+  return true;
+}
+
+/// "<4>", and /dev/kmsg's "6,1234,5678901,-;".
+bool take_priority(std::string_view& text, Line& line) {
+  std::string_view rest = text;
+  if (take(rest, "<")) {
+    const auto level = take_decimal(rest);
+    if (level && *level < 256 && take(rest, ">")) {
+      text = rest;
+      line.marked = true;
+      return true;
+    }
+    return false;
+  }
+  for (int field = 0; field < 3; ++field) {
+    if (!take_decimal(rest) || !take(rest, ",")) {
+      return false;
+    }
+  }
+  const std::size_t semicolon = rest.substr(0, 32).find(';');
+  if (semicolon == std::string_view::npos) {
+    return false;
+  }
+  text = rest.substr(semicolon + 1);
+  line.marked = true;
+  return true;
+}
+
+/// "kern  :err   : ", of dmesg -x.
+bool take_facility(std::string_view& text) {
+  static constexpr std::array kFacilities = {"kern"sv, "user"sv, "daemon"sv, "syslog"sv, "auth"sv};
+  for (const auto name : kFacilities) {
+    if (text.starts_with(name)) {
+      const std::string_view rest = text.substr(name.size());
+      const std::size_t colon = rest.find_first_not_of(' ');
+      if (colon != std::string_view::npos && rest[colon] == ':') {
+        const std::size_t second = rest.substr(0, colon + 12).find(": ", colon + 1);
+        if (second != std::string_view::npos) {
+          text = rest.substr(second + 2);
+          return true;
+        }
+      }
+      return false;
+    }
+  }
+  return false;
+}
+
+constexpr std::array kMonths = {"Jan "sv, "Feb "sv, "Mar "sv, "Apr "sv, "May "sv, "Jun "sv,
+                                "Jul "sv, "Aug "sv, "Sep "sv, "Oct "sv, "Nov "sv, "Dec "sv};
+
+/// Syslog's "host kernel: " or "host kernel[0]: " behind a date; and "kernel: " alone.
+void take_program(std::string_view& text) {
+  static constexpr std::size_t kFarthest = 80;
+  for (const auto key : {"kernel: "sv, "kernel[0]: "sv}) {
+    const std::size_t at = text.substr(0, kFarthest).find(key);
+    // one word, the host's name, may stand before it
+    if (at != std::string_view::npos &&
+        (at == 0 || (text[at - 1] == ' ' && text.substr(0, at - 1).find(' ') == std::string_view::npos))) {
+      text.remove_prefix(at + key.size());
+      return;
+    }
+  }
+}
+
+/// A date or time of day without brackets: ISO 8601 (GitHub's, GitLab's with its stream's number behind, journalctl's),
+/// "12:34:56.789", syslog's "Nov 22 15:16:00", seconds with a point.
+bool take_bare_time(std::string_view& text, Line& line) {
+  std::size_t n = 0;
+  const auto digits = [&](std::size_t at, std::size_t count) {
+    return at + count <= text.size() && std::ranges::all_of(text.substr(at, count), is_digit);
+  };
+  const bool month = std::ranges::any_of(kMonths, [&](std::string_view m) { return text.starts_with(m); });
+  if (month && text.size() > 15 && digits(7, 2) && text[9] == ':' && digits(10, 2) && text[12] == ':' &&
+      digits(13, 2)) {
+    n = 15;
+  } else if (digits(0, 4) && text.size() > 18 && text[4] == '-' && digits(5, 2) && text[7] == '-' && digits(8, 2) &&
+             (text[10] == 'T' || text[10] == ' ') && digits(11, 2) && text[13] == ':' && digits(14, 2)) {
+    n = 16;
+  } else if (digits(0, 2) && text.size() > 8 && text[2] == ':' && digits(3, 2) && text[5] == ':' && digits(6, 2)) {
+    n = 8;
+  } else {
+    return false;
+  }
+  while (n < text.size() && n < 40 && (is_digit(text[n]) || ":.,+-Z"sv.find(text[n]) != std::string_view::npos)) {
+    ++n;
+  }
+  if (n < text.size() && text[n] != ' ' && text[n] != '\t') {
+    return false;
+  }
+  if (!line.kernel_time) {
+    line.time = text.substr(0, n);
+  }
+  text.remove_prefix(std::min(n + 1, text.size()));
+  // GitLab: two digits for the stream, O or E for which, '+' when the line before goes on.
+  if (text.size() >= 4 && digits(0, 2) && (text[2] == 'O' || text[2] == 'E') && (text[3] == ' ' || text[3] == '+')) {
+    text.remove_prefix(4);
+  }
+  take_program(text);
+  return true;
+}
+
+/// LAVA's log: - {"dt": "...", "lvl": "target", "msg": "..."}. Escapes in the message stay as they are.
+bool take_lava(std::string_view& text) {
+  std::string_view rest = text;
+  (void)take(rest, "- ");
+  if (!take(rest, "{\"dt\": \"")) {
+    return false;
+  }
+  const std::size_t key = rest.substr(0, 120).find("\"msg\": \"");
+  if (key == std::string_view::npos) {
+    return false;
+  }
+  rest.remove_prefix(key + 8);
+  if (rest.ends_with("\"}")) {
+    rest.remove_suffix(2);
+  }
+  text = rest;
+  return true;
+}
+
+}  // namespace
+
+Line strip_prefix(std::string_view text) {
+  static constexpr int kMost = 16;
+  Line line;
+  while (!text.empty() && (text.back() == '\r' || text.back() == '\0')) {
+    text.remove_suffix(1);
+  }
+  for (int i = 0; i < kMost; ++i) {
+    while (!text.empty() && (text[0] == '\r' || text[0] == '\0')) {
+      text.remove_prefix(1);
+    }
+    if (text.empty()) {
+      break;
+    }
+    const char c = text[0];
+    bool more = false;
+    if (c == '[') {
+      more = take_bracket(text, line);
+    } else if (c == '(') {
+      more = take_writer(text, line);
+    } else if (c == '\x1b') {
+      more = take_escape(text);
+    } else if (c == '<' || is_digit(c)) {
+      more = take_bare_time(text, line) || take_priority(text, line);
+    } else if (c == '{' || c == '-') {
+      more = take_lava(text);
+    } else if (c == 'k' || c == 'u' || c == 'd' || c == 's' || c == 'a') {
+      const std::size_t before = text.size();
+      take_program(text);
+      more = text.size() != before || take_facility(text);
+    } else if (c >= 'A' && c <= 'Z') {
+      more = take_bare_time(text, line) || take_writer(text, line);
+    }
+    if (!more) {
+      break;
+    }
+  }
+  line.text = text;
+  return line;
+}
+
+std::size_t find_second_line(std::string_view text) {
+  for (std::size_t i = 1; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '(') {
+      const std::string_view rest = text.substr(i);
+      if (rest.starts_with("(XEN) ")) {
+        return i;
+      }
+      if (rest.size() > 4 && rest[1] == 'd' && is_digit(rest[2])) {
+        Line ignored;
+        std::string_view probe = rest;
+        if (take_writer(probe, ignored)) {
+          return i;
+        }
+      }
+    } else if (c == '[' && i + 14 <= text.size()) {
+      const std::string_view rest = text.substr(i + 1, 24);
+      const std::size_t close = rest.find(']');
+      if (close != std::string_view::npos && close >= 12 && is_kernel_time(rest.substr(0, close))) {
+        return i;
+      }
+    }
+  }
+  return std::string_view::npos;
+}
+
+}  // namespace xstack::logs

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "base/error.h"
+
+namespace xstack::logs {
+
+/// The bytes of a log, as they come: a file, standard input, or what either holds compressed (zstd, xz, gzip).
+class LogSource {
+ public:
+  LogSource() = default;
+  LogSource(const LogSource&) = delete;
+  LogSource& operator=(const LogSource&) = delete;
+  virtual ~LogSource() = default;
+
+  /// Fills a part of `out`; 0 at the end. Errors: io; truncated and bad_format of compressed data.
+  [[nodiscard]] virtual Result<std::size_t> read(std::span<char> out) = 0;
+};
+
+/// "-" is standard input. Memory is bounded: windows of zstd up to 128 MiB, dictionaries of xz up to 256 MiB.
+/// Errors: io.
+[[nodiscard]] Result<std::unique_ptr<LogSource>> open_log(const std::string& path);
+
+/// A file that grows: at its end read() waits up to `wait_ms` and then returns 0, more may come. A file that became
+/// shorter is read from its start again, as one that was rotated. Errors: io; usage for standard input.
+[[nodiscard]] Result<std::unique_ptr<LogSource>> follow_log(const std::string& path, unsigned wait_ms);
+
+}  // namespace xstack::logs

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "logs/kind.h"
+#include "logs/prefix.h"
+
+namespace xstack::logs {
+
+/// What a line that begins a report says.
+struct Start {
+  Kind kind;
+  std::string_view title;  ///< a part of the line
+};
+
+/// Does this line, without its prefix, begin a report of Linux?
+[[nodiscard]] std::optional<Start> linux_start(std::string_view text);
+
+/// The same for what Xen writes.
+[[nodiscard]] std::optional<Start> xen_start(std::string_view text);
+
+/// Lines that come right before a start and belong to its report: "---[ cut here ]---", "8<---", KASAN's rows of "=".
+[[nodiscard]] bool is_lead_in(std::string_view text);
+
+/// How far a boot has come, when this line says so: "U-Boot", "Xen", "Linux", "init", "login", ...; else nothing.
+[[nodiscard]] std::optional<std::string_view> boot_stage(const Line& line);
+
+}  // namespace xstack::logs

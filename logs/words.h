@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+/// Small readers of log text. Each works on a view and never beyond it.
+namespace xstack::logs {
+
+[[nodiscard]] constexpr bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+[[nodiscard]] constexpr int hex_value(char c) {
+  return is_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+[[nodiscard]] constexpr bool is_blank(char c) {
+  return c == ' ' || c == '\t';
+}
+
+/// Removes `word` from the front of `text`, or says that it is not there.
+[[nodiscard]] constexpr bool take(std::string_view& text, std::string_view word) {
+  if (!text.starts_with(word)) {
+    return false;
+  }
+  text.remove_prefix(word.size());
+  return true;
+}
+
+constexpr void skip_blanks(std::string_view& text) {
+  while (!text.empty() && is_blank(text.front())) {
+    text.remove_prefix(1);
+  }
+}
+
+[[nodiscard]] constexpr std::string_view trimmed(std::string_view text) {
+  skip_blanks(text);
+  while (!text.empty() && (is_blank(text.back()) || text.back() == '\r')) {
+    text.remove_suffix(1);
+  }
+  return text;
+}
+
+/// A decimal number at the front, taken; nothing when there is none or it is beyond 32 bits.
+[[nodiscard]] constexpr std::optional<unsigned> take_decimal(std::string_view& text) {
+  std::uint64_t value = 0;
+  std::size_t n = 0;
+  for (; n < text.size() && is_digit(text[n]); ++n) {
+    value = value * 10 + static_cast<std::uint64_t>(text[n] - '0');
+    if (value > 0xffffffffULL) {
+      return std::nullopt;
+    }
+  }
+  if (n == 0) {
+    return std::nullopt;
+  }
+  text.remove_prefix(n);
+  return static_cast<unsigned>(value);
+}
+
+/// A hexadecimal number of `least` to 16 digits at the front, taken, without 0x; nothing when there is none.
+[[nodiscard]] constexpr std::optional<std::uint64_t> take_hex(std::string_view& text, std::size_t least = 1) {
+  std::uint64_t value = 0;
+  std::size_t n = 0;
+  for (; n < text.size() && hex_value(text[n]) >= 0; ++n) {
+    if (n == 16) {
+      return std::nullopt;
+    }
+    value = value << 4 | static_cast<std::uint64_t>(hex_value(text[n]));
+  }
+  if (n < least) {
+    return std::nullopt;
+  }
+  text.remove_prefix(n);
+  return value;
+}
+
+/// The decimal number right behind `key`, wherever that is: number_after("CPU: 3 PID: 9", "PID: ") is 9.
+[[nodiscard]] constexpr std::optional<unsigned> number_after(std::string_view text, std::string_view key) {
+  const std::size_t at = text.find(key);
+  if (at == std::string_view::npos) {
+    return std::nullopt;
+  }
+  text.remove_prefix(at + key.size());
+  return take_decimal(text);
+}
+
+/// What stands between `key` and the next `end` (or the end of the text); empty when `key` is not there.
+[[nodiscard]] constexpr std::string_view text_after(std::string_view text, std::string_view key, std::string_view end) {
+  const std::size_t at = text.find(key);
+  if (at == std::string_view::npos) {
+    return {};
+  }
+  text.remove_prefix(at + key.size());
+  return text.substr(0, text.find(end));
+}
+
+}  // namespace xstack::logs

@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "logs/writers.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/text.h"
+
+namespace xstack::logs {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::size_t kMostSignatures = 65536;
+constexpr std::size_t kMostCases = 65536;
+
+std::string hex(std::uint64_t value) {
+  return fmt::format("0x{:x}", value);
+}
+
+/// XML's five, on top of what escape() makes of control characters.
+std::string xml(std::string_view text) {
+  std::string out;
+  for (const char c : escape(text)) {
+    switch (c) {
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      default:
+        out += c;
+    }
+  }
+  return out;
+}
+
+std::string frame_text(const Frame& frame) {
+  std::string out;
+  if (frame.symbol.empty()) {
+    out = frame.address ? hex(*frame.address) : "?";
+  } else {
+    out = escape(frame.symbol);
+    if (frame.offset) {
+      out += fmt::format("+{}", hex(*frame.offset));
+    }
+    if (frame.size) {
+      out += fmt::format("/{}", hex(*frame.size));
+    }
+  }
+  if (!frame.module.empty()) {
+    out += fmt::format(" [{}]", escape(frame.module));
+  }
+  if (!frame.file.empty()) {
+    out += fmt::format(" {}:{}", escape(frame.file), frame.line);
+  }
+  return out + (frame.guess ? " (guess)" : "") + (frame.inlined ? " (inlined)" : "");
+}
+
+Json frame_json(const Frame& frame) {
+  Json json = Json::object();
+  if (frame.address) {
+    json["address"] = hex(*frame.address);
+  }
+  if (!frame.symbol.empty()) {
+    json["symbol"] = escape(frame.symbol);
+  }
+  if (frame.offset) {
+    json["offset"] = hex(*frame.offset);
+  }
+  if (frame.size) {
+    json["size"] = hex(*frame.size);
+  }
+  if (!frame.module.empty()) {
+    json["module"] = escape(frame.module);
+  }
+  if (!frame.file.empty()) {
+    json["file"] = escape(frame.file);
+    json["line"] = frame.line;
+  }
+  if (frame.from_symbols) {
+    json["from_symbols"] = true;
+  }
+  if (frame.guess) {
+    json["guess"] = true;
+  }
+  if (frame.inlined) {
+    json["inlined"] = true;
+  }
+  return json;
+}
+
+void put(Json& json, const char* key, const std::string& text) {
+  if (!text.empty()) {
+    json[key] = escape(text);
+  }
+}
+
+template <class T>
+void put(Json& json, const char* key, const std::optional<T>& value) {
+  if (value) {
+    json[key] = *value;
+  }
+}
+
+}  // namespace
+
+std::string to_string(const Origin& origin) {
+  switch (origin.who) {
+    case Origin::Who::console:
+      return "console";
+    case Origin::Who::xen:
+      return "xen";
+    case Origin::Who::domain:
+      break;
+  }
+  return fmt::format("d{}", origin.domain);
+}
+
+std::string json_line(const Report& report, const std::string& file) {
+  Json json = {{"xstack_log", 1}, {"file", escape(file)}};
+  json["kind"] = to_string(report.kind);
+  json["title"] = escape(report.title);
+  json["signature"] = report.signature;
+  json["known"] = report.known;
+  json["writer"] = to_string(report.origin);
+  put(json, "domain", report.domain);
+  put(json, "vcpu", report.vcpu);
+  put(json, "cpu", report.cpu);
+  if (report.pid || !report.comm.empty()) {
+    Json task = Json::object();
+    put(task, "pid", report.pid);
+    put(task, "comm", report.comm);
+    json["task"] = task;
+  }
+  put(json, "release", report.release);
+  put(json, "build_id", report.build_id);
+  put(json, "arch", report.arch);
+  put(json, "mode", report.mode);
+  put(json, "time", report.time);
+  json["first_line"] = report.first_line;
+  json["last_line"] = report.last_line;
+  put(json, "panic", report.panic);
+  put(json, "stage", report.stage);
+  if (report.kaslr_offset) {
+    json["kaslr_offset"] = hex(*report.kaslr_offset);
+  }
+  Json registers = Json::object();
+  for (const auto& [name, value] : report.registers) {
+    registers[name] = hex(value);
+  }
+  json["registers"] = registers;
+  json["frames"] = Json::array();
+  for (const auto& frame : report.frames) {
+    json["frames"].push_back(frame_json(frame));
+  }
+  json["modules"] = Json::array();
+  for (const auto& module : report.modules) {
+    json["modules"].push_back(escape(module));
+  }
+  if (!report.stack.empty()) {
+    Json stack = Json::object();
+    if (report.stack_pointer) {
+      stack["pointer"] = hex(*report.stack_pointer);
+    }
+    stack["word_size"] = report.stack_word;
+    stack["words"] = Json::array();
+    for (const auto word : report.stack) {
+      stack["words"].push_back(hex(word));
+    }
+    json["stack"] = stack;
+  }
+  if (report.truncated) {
+    json["truncated"] = true;
+  }
+  return json.dump() + "\n";
+}
+
+std::string heading(const Report& report) {
+  std::string where;
+  if (report.domain) {
+    where = fmt::format(" in domain {}", *report.domain);
+    if (report.vcpu) {
+      where += fmt::format(" vCPU {}", *report.vcpu);
+    }
+  } else if (report.origin.who == Origin::Who::xen) {
+    where = " in Xen";
+  }
+  return fmt::format("--- {}{}, lines {}-{}, {}{}: {}\n", to_string(report.kind), where, report.first_line,
+                     report.last_line, report.signature, report.known ? " (known)" : "", escape(report.title));
+}
+
+void JunitWriter::begin_log(const std::string& file) {
+  suites_.push_back({file, {}, 0});
+}
+
+void JunitWriter::add(const Report& report, bool failure) {
+  if (suites_.empty() || suites_.back().cases.size() >= kMostCases) {
+    return;
+  }
+  Suite& suite = suites_.back();
+  std::string text = fmt::format("    <testcase classname=\"{}\" name=\"{}: {}\"", xml(suite.file),
+                                 to_string(report.kind), xml(report.title));
+  if (!failure) {
+    text += "/>\n";
+  } else {
+    ++suite.failures;
+    text += fmt::format(">\n      <failure type=\"{}\" message=\"{}\">{}, lines {}-{}\n", to_string(report.kind),
+                        xml(report.title), report.signature, report.first_line, report.last_line);
+    for (const auto& frame : report.frames) {
+      text += xml(frame_text(frame)) + "\n";
+    }
+    text += "</failure>\n    </testcase>\n";
+  }
+  suite.cases.push_back(std::move(text));
+}
+
+std::string JunitWriter::finish() const {
+  std::string out = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n";
+  for (const auto& suite : suites_) {
+    const std::size_t tests = std::max<std::size_t>(suite.cases.size(), 1);
+    out += fmt::format("  <testsuite name=\"xstack log {0}\" tests=\"{1}\" failures=\"{2}\">\n", xml(suite.file), tests,
+                       suite.failures);
+    for (const auto& test : suite.cases) {
+      out += test;
+    }
+    if (suite.cases.empty()) {
+      out += fmt::format("    <testcase classname=\"{}\" name=\"no crash\"/>\n", xml(suite.file));
+    }
+    out += "  </testsuite>\n";
+  }
+  return out + "</testsuites>\n";
+}
+
+void Summary::add(const Report& report, const std::string& file) {
+  const auto found = entries_.find(report.signature);
+  if (found != entries_.end()) {
+    ++found->second.count;
+  } else if (entries_.size() >= kMostSignatures) {
+    ++beyond_;
+  } else {
+    entries_[report.signature] = {1, report.kind, report.title, fmt::format("{}:{}", file, report.first_line),
+                                  report.known};
+  }
+}
+
+std::string Summary::text() const {
+  std::vector<std::pair<std::string, Entry>> sorted(entries_.begin(), entries_.end());
+  std::ranges::stable_sort(sorted, [](const auto& a, const auto& b) { return a.second.count > b.second.count; });
+  std::string out;
+  for (const auto& [signature, entry] : sorted) {
+    out += fmt::format("{:6} {}{} {} ({})\n", entry.count, signature, entry.known ? " known" : "", escape(entry.title),
+                       escape(entry.place));
+  }
+  if (beyond_ != 0) {
+    out += fmt::format("{:6} more, of signatures beyond the first {}\n", beyond_, kMostSignatures);
+  }
+  return out;
+}
+
+std::string for_terminal(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find_first_of("\n\t"), text.size());
+    std::string_view piece = text.substr(0, end);
+    const bool line_end = end < text.size() && text[end] == '\n';
+    while (line_end && piece.ends_with('\r')) {
+      piece.remove_suffix(1);
+    }
+    const bool plain = std::ranges::all_of(piece, [](char c) { return c >= 0x20 && c < 0x7f; });
+    out += plain ? std::string(piece) : escape(piece);
+    if (end < text.size()) {
+      out += text[end];
+    }
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return out;
+}
+
+}  // namespace xstack::logs

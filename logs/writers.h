@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "logs/report.h"
+
+/// What is made of reports. All text of the log is escaped in it.
+namespace xstack::logs {
+
+/// "console", "xen", "d3".
+[[nodiscard]] std::string to_string(const Origin& origin);
+
+/// One object and a line end: tools/schema/xstack-crash-1.json.
+[[nodiscard]] std::string json_line(const Report& report, const std::string& file);
+
+/// "--- oops in domain 3, lines 10-42, oops-0123456789abcdef: Unable to handle ...": what --only puts above a report.
+[[nodiscard]] std::string heading(const Report& report);
+
+/// JUnit's XML, as CI systems read it: a suite for each log, a failure for each report that counts as one.
+class JunitWriter {
+ public:
+  void begin_log(const std::string& file);
+  void add(const Report& report, bool failure);
+  [[nodiscard]] std::string finish() const;
+
+ private:
+  struct Suite {
+    std::string file;
+    std::vector<std::string> cases;
+    std::size_t failures = 0;
+  };
+  std::vector<Suite> suites_;
+};
+
+/// One line for each signature, most frequent first.
+class Summary {
+ public:
+  void add(const Report& report, const std::string& file);
+  [[nodiscard]] std::string text() const;
+
+ private:
+  struct Entry {
+    std::uint64_t count = 0;
+    Kind kind{};
+    std::string title;
+    std::string place;  ///< of the first: file and line
+    bool known = false;
+  };
+  std::map<std::string, Entry> entries_;
+  std::uint64_t beyond_ = 0;  ///< reports whose signatures were too many to keep
+};
+
+/// Text for a terminal: control characters and bytes that are no UTF-8 as \xNN; line ends and tabs stay.
+[[nodiscard]] std::string for_terminal(std::string_view text);
+
+}  // namespace xstack::logs

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <fstream>
+#include <set>
+#include <sstream>
+#include <string>
+
+#include "base/text.h"
+#include "logs/scanner.h"
+#include "logs/source.h"
+#include "logs/symbol_store.h"
+#include "logs/writers.h"
+#include "tools/cli/commands.h"
+
+namespace xstack {
+namespace {
+
+using logs::Kind;
+using logs::Report;
+using logs::Spot;
+
+constexpr unsigned kIdleMs = 2000;  ///< --follow: after so long without more, a report is complete
+constexpr std::size_t kBatch = 64 << 10;
+
+/// Signatures that are expected: one a line, what follows on the line is for people, as are lines that begin with '#'.
+Result<std::set<std::string>> read_known(const std::vector<std::string>& files) {
+  std::set<std::string> known;
+  for (const auto& path : files) {
+    std::ifstream in(path);
+    if (!in) {
+      return fail(Errc::io, fmt::format("--known: {} cannot be read", path));
+    }
+    for (std::string line; std::getline(in, line);) {
+      std::istringstream words(line);
+      std::string first;
+      if (words >> first && first[0] != '#') {
+        known.insert(first);
+      }
+    }
+  }
+  return known;
+}
+
+/// Everything that one run makes of the reports of all its logs.
+class LogRun final : public logs::Sink {
+ public:
+  LogRun(const Invocation& invocation, std::set<std::string> known)
+      : options_(invocation.options),
+        out_(invocation.console.out),
+        terminal_(invocation.console.terminal),
+        copies_(!options_.json && !options_.summary),
+        known_(std::move(known)),
+        store_(specs(options_), options_.debug_directories) {}
+
+  void begin(const std::string& file) {
+    file_ = file;
+    junit_.begin_log(file);
+  }
+
+  void plain(std::string_view text) override {
+    if (!copies_ || options_.only) {
+      return;
+    }
+    if (terminal_) {
+      add(logs::for_terminal(text));
+    } else if (text.size() < kBatch / 4) {
+      add(text);
+    } else {
+      flush();
+      write(text);
+    }
+  }
+
+  void report(Report& report, std::span<const Spot> spots) override {
+    auto notes = store_.name(report, spots);
+    report.known = known_.contains(report.signature);
+    const bool fails = options_.fail_on ? ((*options_.fail_on >> static_cast<unsigned>(report.kind)) & 1U) != 0
+                                        : logs::kind_table()[static_cast<std::size_t>(report.kind)].crash;
+    crash_ = crash_ || (fails && !report.known);
+    known_crash_ = known_crash_ || (fails && report.known);
+    if (options_.json) {
+      add(logs::json_line(report, file_));
+    }
+    if (options_.summary) {
+      summary_.add(report, file_);
+    }
+    if (options_.junit) {
+      junit_.add(report, fails && !report.known);
+    }
+    if (copies_) {
+      notes_.merge(notes);
+      if (options_.only) {
+        headings_.emplace(report.first_line, logs::heading(report));
+      }
+    }
+  }
+
+  void line(std::string_view text, std::uint64_t number, bool owned) override {
+    if (!copies_ || (options_.only && !owned)) {
+      return;
+    }
+    while (!headings_.empty() && headings_.begin()->first <= number) {
+      add(headings_.begin()->second);
+      headings_.erase(headings_.begin());
+    }
+    const auto note = notes_.find(number);
+    if (note == notes_.end()) {
+      add(terminal_ ? logs::for_terminal(text) : text);
+      return;
+    }
+    std::size_t end = text.size();
+    while (end != 0 && (text[end - 1] == '\n' || text[end - 1] == '\r')) {
+      --end;
+    }
+    std::string whole(text.substr(0, end));
+    whole += "  # " + note->second;
+    whole += text.substr(end);
+    add(terminal_ ? logs::for_terminal(whole) : whole);
+    notes_.erase(note);
+  }
+
+  void end_log() {
+    notes_.clear();
+    headings_.clear();
+  }
+
+  Result<void> finish() {
+    if (options_.summary && !options_.json) {
+      add(summary_.text());
+    }
+    flush();
+    if (options_.junit) {
+      std::ofstream file(*options_.junit, std::ios::binary | std::ios::trunc);
+      file << junit_.finish();
+      file.close();
+      if (!file) {
+        return fail(Errc::io, fmt::format("--junit: {} cannot be written", *options_.junit));
+      }
+    }
+    return written_;
+  }
+
+  void flush() {
+    if (!batch_.empty()) {
+      write(batch_);
+      batch_.clear();
+    }
+  }
+
+  [[nodiscard]] bool failed_to_write() const { return !written_; }
+  [[nodiscard]] const std::vector<std::string>& warnings() const { return store_.warnings(); }
+  [[nodiscard]] ExitStatus status() const {
+    return crash_ ? ExitStatus::crash_found : known_crash_ ? ExitStatus::only_known : ExitStatus::whole;
+  }
+
+ private:
+  static std::vector<logs::SymbolSpec> specs(const Options& options) {
+    std::vector<logs::SymbolSpec> specs;
+    for (const auto& text : options.symbol_files) {
+      specs.push_back(logs::parse_symbol_spec(text));
+    }
+    return specs;
+  }
+
+  void add(std::string_view text) {
+    batch_ += text;
+    if (batch_.size() >= kBatch) {
+      flush();
+    }
+  }
+
+  void write(std::string_view text) {
+    if (written_) {
+      written_ = out_.write(text);
+    }
+  }
+
+  const Options& options_;
+  Output& out_;
+  bool terminal_;
+  bool copies_;  ///< the log's text goes to the output
+  std::set<std::string> known_;
+  logs::SymbolStore store_;
+  std::string file_;
+  std::string batch_;
+  std::map<std::uint64_t, std::string> notes_;
+  std::multimap<std::uint64_t, std::string> headings_;
+  logs::JunitWriter junit_;
+  logs::Summary summary_;
+  Result<void> written_;
+  bool crash_ = false;
+  bool known_crash_ = false;
+};
+
+/// One log from its start to its end, or with --follow for as long as somebody reads.
+Result<void> scan(const Invocation& invocation, const std::string& path, LogRun& run) {
+  const bool follow = invocation.options.follow;
+  auto source = follow ? logs::follow_log(path, kIdleMs) : logs::open_log(path);
+  if (!source) {
+    return tl::unexpected(source.error());
+  }
+  run.begin(path == "-" ? "(stdin)" : path);
+  logs::Scanner scanner(run);
+  Result<void> result;
+  while (!run.failed_to_write()) {
+    const auto n = (*source)->read(scanner.room());
+    if (!n) {
+      result = tl::unexpected(n.error());
+      break;
+    }
+    if (*n != 0) {
+      scanner.received(*n);
+    } else if (follow) {
+      scanner.idle();
+    } else {
+      break;
+    }
+    if (follow || path == "-") {
+      run.flush();
+    }
+  }
+  scanner.finish();
+  run.end_log();
+  if (invocation.options.verbose) {
+    (void)invocation.console.err.write(
+        fmt::format("xstack: {}: {} lines, {}\n", escape(path), scanner.lines(),
+                    scanner.stage().empty() ? "no boot seen" : "reached " + escape(scanner.stage())));
+  }
+  return result;
+}
+
+}  // namespace
+
+Result<ExitStatus> run_log(const Invocation& invocation) {
+  auto known = read_known(invocation.options.known);
+  if (!known) {
+    return tl::unexpected(known.error());
+  }
+  LogRun run(invocation, std::move(*known));
+  auto files = invocation.options.files;
+  if (files.empty()) {
+    files.emplace_back("-");
+  }
+  std::optional<ExitStatus> trouble;
+  for (const auto& path : files) {
+    if (auto done = scan(invocation, path, run); !done) {
+      complain(invocation.console, done.error().message);
+      trouble = exit_status(done.error().code);
+    }
+  }
+  if (auto done = run.finish(); !done) {
+    complain(invocation.console, done.error().message);
+    trouble = ExitStatus::no_access;
+  }
+  for (const auto& warning : run.warnings()) {
+    complain(invocation.console, warning);
+    trouble = trouble ? trouble : std::optional(ExitStatus::partial);
+  }
+  // A crash is what a pipeline has to hear of first.
+  return run.status() == ExitStatus::crash_found || !trouble ? run.status() : *trouble;
+}
+
+}  // namespace xstack
