@@ -67,6 +67,10 @@ class FakeKernel final : public Kernel {
   const std::vector<std::shared_ptr<const Translation>>& kernel_translations() const override { return translations_; }
   const std::optional<Vmcoreinfo>& vmcoreinfo() const override { return vmcoreinfo_; }
   std::optional<GuestVirt> data_begin() const override { return std::nullopt; }
+  const TaskLayout* task_layout() override { return nullptr; }
+  const std::string& no_task_layout() const override { return no_tasks_; }
+  const std::vector<GuestVirt>& known_tasks() const override { return tasks_; }
+  void remember_task(GuestVirt task) override { tasks_.push_back(task); }
   std::map<std::string, std::string> facts() const override { return {}; }
 
   FakeCode code_;
@@ -78,6 +82,8 @@ class FakeKernel final : public Kernel {
   std::vector<KernelModule> modules_;
   std::vector<std::string> none_;
   std::vector<std::string> elf_files_;
+  std::string no_tasks_ = "no tasks here";
+  std::vector<GuestVirt> tasks_;
   std::vector<std::shared_ptr<const Translation>> translations_;
 };
 

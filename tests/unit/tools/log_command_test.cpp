@@ -83,7 +83,7 @@ TEST_F(LogCommand, KnownCrashesHaveAStatusOfTheirOwn) {
 }
 
 TEST_F(LogCommand, JsonIsWhatTheSchemaSays) {
-  const test::SchemaValidator validator(nlohmann::json::parse(slurp(XSTACK_LOG_SCHEMA)));
+  test::SchemaValidator validator(nlohmann::json::parse(slurp(XSTACK_LOG_SCHEMA)));
   for (const char* name : {"arm64-oops", "arm32-oops-6.1", "x86-oops-3.x", "xen-domain-crash-pv", "xen-panic-x86",
                            "interleaved-domains", "xen-key-d-arm32-guest-on-arm64", "not-utf8", "hung-task"}) {
     (void)run({"--json", form(name)});

@@ -146,7 +146,7 @@ TEST(TextPrinter, Info) {
   const std::string out = print(test::sample_report(), view);
   EXPECT_THAT(out, HasSubstr("kaslr offset  0x0\nkernel start  0xc0000000\n"));
   EXPECT_THAT(out, HasSubstr("architecture  arm32 (the processor mode is SVC)\n"));
-  EXPECT_THAT(out, HasSubstr("modules       12\nvCPU 0: mode SVC, task 1 (init)\n"));
+  EXPECT_THAT(out, HasSubstr("modules       12\nvcpus         2\nvCPU 0: mode SVC, task 1 (init)\n"));
 }
 
 TEST(TextPrinter, HostileTextIsEscaped) {
