@@ -11,7 +11,7 @@
 namespace xstack {
 namespace {
 
-constexpr std::string_view kPanic = "Kernel panic - not syncing: ";
+constexpr std::string_view kPanic = "Kernel panic - not syncing:";
 constexpr std::size_t kNear = 80;  // records between an oops, its "CPU: 0 PID: 1 Comm: sh" line and the panic
 constexpr std::size_t kMaxMessage = 512;
 
@@ -99,6 +99,15 @@ bool begins_oops(std::string_view text) {
 
 std::string first_line(std::string_view text) {
   return std::string(text.substr(0, std::min(text.find('\n'), kMaxMessage)));
+}
+
+/// The line of a panic. A PREEMPT_RT kernel (5.10) may store what follows the colon as a record of its own.
+std::string panic_line(const KernelLog& log, std::size_t at) {
+  std::string line = first_line(log.records[at].text);
+  if (line.find_first_not_of(' ', kPanic.size()) == std::string::npos && at + 1 < log.records.size()) {
+    line = fmt::format("{} {}", kPanic, first_line(log.records[at + 1].text));
+  }
+  return line;
 }
 
 /// "CPU: 0 UID: 0 PID: 142 Comm: sh Not tainted ..." (lib/dump_stack.c).
@@ -190,7 +199,7 @@ std::optional<CrashReport> find_crash(const KernelLog& log, const Report& report
   const std::size_t at = panic ? *panic : *oops;
   CrashReport crash;
   crash.kind = panic ? "panic" : "oops";
-  crash.message = first_line(log.records[at].text);
+  crash.message = panic ? panic_line(log, at) : first_line(log.records[at].text);
   if (panic && oops && *oops < *panic && *panic - *oops < kNear) {
     std::size_t first = *oops;  // an oops has several lines that look like its beginning: the first says most
     for (std::size_t i = *oops; i > *oops - std::min(*oops, std::size_t{24}); --i) {

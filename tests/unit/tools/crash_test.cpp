@@ -50,6 +50,18 @@ TEST(Crash, APanicIsToldInOneLine) {
   EXPECT_EQ(crash->cpu, 0U);
 }
 
+TEST(Crash, ThePanicMessageMayBeARecordOfItsOwn) {
+  for (const char* start : {"Kernel panic - not syncing:", "Kernel panic - not syncing: "}) {
+    const auto crash = find_crash(log_of({start, "Software Watchdog Timer expired", "CPU: 1 PID: 2 Comm: a Not tainted"}),
+                                  trace(0, {}));
+    ASSERT_TRUE(crash);
+    EXPECT_EQ(crash->message, "Kernel panic - not syncing: Software Watchdog Timer expired");
+  }
+  const auto cut = find_crash(log_of({"Kernel panic - not syncing:"}), trace(0, {}));
+  ASSERT_TRUE(cut);
+  EXPECT_EQ(cut->message, "Kernel panic - not syncing:");
+}
+
 TEST(Crash, AnOopsThatLedToThePanicIsItsCause) {
   const KernelLog log = log_of({"Unable to handle kernel NULL pointer dereference at virtual address 00000000",
                                 "Internal error: Oops: 5 [#1] SMP ARM", "CPU: 1 PID: 7 Comm: a Tainted: G 6.1",
