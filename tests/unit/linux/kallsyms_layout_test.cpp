@@ -182,7 +182,9 @@ TEST_P(KallsymsLayout, IsNotFoundInHalf) {
   const auto built = test::build_kallsyms(GetParam().form, symbols(1500));
   const auto without = [&](GuestVirt from, std::uint64_t size, std::byte fill = std::byte{0}) {
     auto bytes = built.bytes;
-    std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(from - built.at), size, fill);
+    const std::uint64_t before =
+        from < built.at ? built.at - from : 0;  // the count may be all that stands before names
+    std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(from + before - built.at), size - before, fill);
     FakeVirt memory;
     memory.put_bytes(built.at, bytes);
     return locate_kallsyms(memory, built.digits, GetParam().form.word_size);

@@ -52,8 +52,8 @@ TEST(Crash, APanicIsToldInOneLine) {
 
 TEST(Crash, ThePanicMessageMayBeARecordOfItsOwn) {
   for (const char* start : {"Kernel panic - not syncing:", "Kernel panic - not syncing: "}) {
-    const auto crash = find_crash(log_of({start, "Software Watchdog Timer expired", "CPU: 1 PID: 2 Comm: a Not tainted"}),
-                                  trace(0, {}));
+    const auto crash = find_crash(
+        log_of({start, "Software Watchdog Timer expired", "CPU: 1 PID: 2 Comm: a Not tainted"}), trace(0, {}));
     ASSERT_TRUE(crash);
     EXPECT_EQ(crash->message, "Kernel panic - not syncing: Software Watchdog Timer expired");
   }
