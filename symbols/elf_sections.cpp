@@ -44,6 +44,8 @@ std::uint64_t unpacked_size(Elf* elf, Elf_Scn* section, const GElf_Shdr& header)
   return size;
 }
 
+}  // namespace
+
 Elf_Scn* symbol_section(Elf* elf, GElf_Shdr& header) {
   Elf_Scn* dynamic = nullptr;
   for (Elf_Scn* section = elf_nextscn(elf, nullptr); section != nullptr; section = elf_nextscn(elf, section)) {
@@ -59,8 +61,6 @@ Elf_Scn* symbol_section(Elf* elf, GElf_Shdr& header) {
   }
   return dynamic != nullptr && gelf_getshdr(dynamic, &header) != nullptr ? dynamic : nullptr;
 }
-
-}  // namespace
 
 std::optional<std::string> build_id_of(Elf* elf) {
   const void* bytes = nullptr;

@@ -27,6 +27,9 @@ namespace xstack {
 /// unpacks: deflate never makes more than 1032 bytes of one, and 4 GiB in all is more than any kernel has.
 [[nodiscard]] bool unpacked_sizes_are_sane(Elf* elf);
 
+/// The section of symbols, .symtab before .dynsym, and its header; null when there is none.
+[[nodiscard]] Elf_Scn* symbol_section(Elf* elf, GElf_Shdr& header);
+
 /// One symbol of .symtab (else .dynsym).
 struct ElfSymbolView {
   std::string_view name;

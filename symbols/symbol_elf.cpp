@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "symbols/elf_machine.h"
+#include "symbols/elf_sections.h"
 #include "symbols/symbol_file.h"
 
 namespace xstack {
@@ -17,23 +18,6 @@ char letter_of(const GElf_Sym& symbol) {
   char letter = type == STT_FUNC || type == STT_GNU_IFUNC || type == STT_NOTYPE ? 't' : 'd';
   letter = symbol.st_shndx == SHN_ABS ? 'a' : bind == STB_WEAK ? 'w' : letter;
   return bind == STB_LOCAL ? letter : static_cast<char>(letter - 'a' + 'A');
-}
-
-/// The section of symbols, .symtab before .dynsym.
-Elf_Scn* symbol_section(Elf* elf, GElf_Shdr& header) {
-  Elf_Scn* dynamic = nullptr;
-  for (Elf_Scn* section = elf_nextscn(elf, nullptr); section != nullptr; section = elf_nextscn(elf, section)) {
-    if (gelf_getshdr(section, &header) == nullptr) {
-      continue;
-    }
-    if (header.sh_type == SHT_SYMTAB) {
-      return section;
-    }
-    if (header.sh_type == SHT_DYNSYM) {
-      dynamic = section;
-    }
-  }
-  return dynamic != nullptr && gelf_getshdr(dynamic, &header) != nullptr ? dynamic : nullptr;
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "base/endian.h"
 #include "linux/kernel.h"
 #include "linux/x86_orc_tables.h"
+#include "tests/support/repeating_memory.h"
 #include "unwind/walker.h"
 
 namespace {
@@ -15,23 +16,6 @@ using namespace xstack;
 
 constexpr std::uint64_t kImage = 0xffffffff81000000;
 constexpr std::uint64_t kImageSize = 0x40000;
-
-class Repeating final : public VirtMemory {
- public:
-  explicit Repeating(std::span<const std::byte> data) : data_(data) {}
-  tl::expected<std::size_t, Fault> read_some(GuestVirt at, std::span<std::byte> out) override {
-    if (data_.empty() || at.value < 0x1000) {
-      return tl::unexpected(Fault{FaultKind::absent, at.value});
-    }
-    for (std::size_t i = 0; i < out.size(); ++i) {
-      out[i] = data_[(at.value + i) % data_.size()];
-    }
-    return out.size();
-  }
-
- private:
-  std::span<const std::byte> data_;
-};
 
 class Code final : public CodeInfo {
  public:
@@ -51,7 +35,7 @@ class Code final : public CodeInfo {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const auto bytes = std::as_bytes(std::span(data, size));
-  Repeating memory(bytes);
+  test::RepeatingMemory memory(bytes);
   Code code;
   const auto u64 = [&](std::uint64_t at) { return load_le_at<std::uint64_t>(bytes, at).value_or(at); };
   UnwindTables tables;

@@ -7,28 +7,12 @@
 #include "linux/log_facts.h"
 #include "linux/printk_records.h"
 #include "linux/printk_ring.h"
+#include "tests/support/repeating_memory.h"
 #include "tools/print/log_printer.h"
 
 namespace {
 
 using namespace xstack;
-
-class Repeating final : public VirtMemory {
- public:
-  explicit Repeating(std::span<const std::byte> data) : data_(data) {}
-  tl::expected<std::size_t, Fault> read_some(GuestVirt at, std::span<std::byte> out) override {
-    if (data_.empty() || at.value < 0x1000) {
-      return tl::unexpected(Fault{FaultKind::absent, at.value});
-    }
-    for (std::size_t i = 0; i < out.size(); ++i) {
-      out[i] = data_[(at.value + i) % data_.size()];
-    }
-    return out.size();
-  }
-
- private:
-  std::span<const std::byte> data_;
-};
 
 void check(const KernelLog& log, const LogLimits& limits) {
   if (log.records.size() > limits.records) {
@@ -49,7 +33,7 @@ void check(const KernelLog& log, const LogLimits& limits) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const auto bytes = std::as_bytes(std::span(data, size));
-  Repeating memory(bytes);
+  test::RepeatingMemory memory(bytes);
   const LogLimits limits{.records = 256, .text_bytes = 1U << 16};
   for (const unsigned word_size : {4U, 8U}) {
     for (const bool last_finalized : {false, true}) {

@@ -7,27 +7,11 @@
 #include "linux/saved_registers.h"
 #include "linux/task_list.h"
 #include "linux/task_search.h"
+#include "tests/support/repeating_memory.h"
 
 namespace {
 
 using namespace xstack;
-
-class Repeating final : public VirtMemory {
- public:
-  explicit Repeating(std::span<const std::byte> data) : data_(data) {}
-  tl::expected<std::size_t, Fault> read_some(GuestVirt at, std::span<std::byte> out) override {
-    if (data_.empty() || at.value < 0x1000) {
-      return tl::unexpected(Fault{FaultKind::absent, at.value});
-    }
-    for (std::size_t i = 0; i < out.size(); ++i) {
-      out[i] = data_[(at.value + i) % data_.size()];
-    }
-    return out.size();
-  }
-
- private:
-  std::span<const std::byte> data_;
-};
 
 class Code final : public CodeInfo {
  public:
@@ -40,7 +24,7 @@ class Code final : public CodeInfo {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const auto bytes = std::as_bytes(std::span(data, size));
-  Repeating memory(bytes);
+  test::RepeatingMemory memory(bytes);
   Code code;
   const auto u16 = [&](std::uint64_t at) { return load_le_at<std::uint16_t>(bytes, at).value_or(64); };
   TaskLayout layout;

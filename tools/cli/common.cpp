@@ -111,12 +111,17 @@ Result<ExitStatus> report_and_print(const Invocation& invocation, const ReportRe
   view.verbose = invocation.options.verbose;
   view.color = wants_color(invocation);
   const auto printer = invocation.options.json ? make_json_printer() : make_text_printer(view);
-  if (auto written = invocation.console.out.write(printer->print(*report)); !written) {
-    complain(invocation.console, written.error().message);
+  return answer(invocation.console, printer->print(*report), report->partial, report->warnings);
+}
+
+ExitStatus answer(const Console& console, const std::string& text, bool partial,
+                  const std::vector<std::string>& warnings) {
+  if (auto written = console.out.write(text); !written) {
+    complain(console, written.error().message);
     return ExitStatus::partial;
   }
-  if (report->partial) {
-    complain(invocation.console, "a partial answer: " + what_is_missing(report->warnings));
+  if (partial) {
+    complain(console, "a partial answer: " + what_is_missing(warnings));
     return ExitStatus::partial;
   }
   return ExitStatus::whole;

@@ -27,15 +27,7 @@ Result<ExitStatus> run_tasks(const Invocation& invocation) {
   view.verbose = options.verbose;
   view.color = wants_color(invocation);
   const std::string text = options.json ? print_tasks_json(*report) : print_tasks_text(*report, view);
-  if (auto written = invocation.console.out.write(text); !written) {
-    complain(invocation.console, written.error().message);
-    return ExitStatus::partial;
-  }
-  if (report->partial) {
-    complain(invocation.console, "a partial answer: " + what_is_missing(report->warnings));
-    return ExitStatus::partial;
-  }
-  return ExitStatus::whole;
+  return answer(invocation.console, text, report->partial, report->warnings);
 }
 
 }  // namespace xstack
