@@ -57,6 +57,9 @@ TEST(Crash, ThePanicMessageMayBeARecordOfItsOwn) {
     ASSERT_TRUE(crash);
     EXPECT_EQ(crash->message, "Kernel panic - not syncing: Software Watchdog Timer expired");
   }
+  const auto last = find_crash(log_of({"Kernel panic - not syncing:", "the last words"}), trace(0, {}));
+  ASSERT_TRUE(last);
+  EXPECT_EQ(last->message, "Kernel panic - not syncing: the last words");
   const auto cut = find_crash(log_of({"Kernel panic - not syncing:"}), trace(0, {}));
   ASSERT_TRUE(cut);
   EXPECT_EQ(cut->message, "Kernel panic - not syncing:");
