@@ -78,6 +78,12 @@ class Kernel {
 
   /// The kernel's own word for crash dumps; nothing when it was not found, and on replay.
   [[nodiscard]] virtual const std::optional<Vmcoreinfo>& vmcoreinfo() const = 0;
+  /// The symbol that covers `address`, of code or of the kernel's data; code().function_at() names code alone.
+  [[nodiscard]] virtual std::optional<CodeSymbol> symbol_at(GuestVirt address) = 0;
+  /// Offset of the member `taints` in struct module. Asked of the kernel's BTF when it is first wanted; nothing
+  /// without.
+  [[nodiscard]] virtual std::optional<std::uint32_t> module_taints() = 0;
+
   /// Where the kernel's variables may begin: behind its code and its read-only tables. Nothing when that is not known.
   [[nodiscard]] virtual std::optional<GuestVirt> data_begin() const = 0;
 

@@ -21,8 +21,12 @@ std::optional<CodeSymbol> KernelCode::function_at(GuestVirt address) {
   if (modules != nullptr && modules->module_at(address) != nullptr) {
     return modules->symbol_at(address);
   }
-  if (is_code(address) == false) {
-    return std::nullopt;
+  return is_code(address) == false ? std::nullopt : symbol_at(address);
+}
+
+std::optional<CodeSymbol> KernelCode::symbol_at(GuestVirt address) {
+  if (modules != nullptr && modules->module_at(address) != nullptr) {
+    return modules->symbol_at(address);
   }
   for (const auto& source : sources) {
     if (auto symbol = source->symbol_at(address)) {

@@ -27,6 +27,8 @@ class KernelCode final : public CodeInfo {
   [[nodiscard]] std::optional<CodeSymbol> function_at(GuestVirt address) override;
   [[nodiscard]] std::optional<bool> is_code(GuestVirt address) override;
   [[nodiscard]] std::optional<GuestVirt> address_of(std::string_view name) override;
+  /// As function_at(), and the kernel's data too.
+  [[nodiscard]] std::optional<CodeSymbol> symbol_at(GuestVirt address);
 
   std::vector<std::unique_ptr<SymbolSource>> sources;  ///< in the order in which they are asked
   std::vector<CodeRange> text;                         ///< the kernel's; empty: not known

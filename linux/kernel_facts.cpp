@@ -22,6 +22,7 @@ constexpr std::size_t kMaxWarnings = 64;
 constexpr std::size_t kMaxWarning = 1024;
 constexpr std::uint64_t kMaxRange = std::uint64_t{1} << 30;
 constexpr std::uint32_t kMaxEntries = 16U << 20;
+constexpr std::uint64_t kMaxModuleOffset = 2048;  // ModuleBytes::kSize
 
 /// The members of a task that may be unknown, by their names in the facts.
 constexpr std::pair<const char*, std::optional<std::uint32_t> TaskLayout::*> kMaybeMembers[] = {
@@ -368,6 +369,9 @@ std::map<std::string, std::string> write_facts(const KernelFindings& findings) {
   if (findings.tasks) {
     object["tasks"] = write_tasks(findings);
   }
+  if (findings.module_taints) {
+    object["module_taints"] = *findings.module_taints;
+  }
   object["warnings"] = findings.warnings;
   // Names are the guest's own bytes: what is no UTF-8 is replaced, never thrown about.
   return {{kKey, object.dump(-1, ' ', false, json::error_handler_t::replace)}};
@@ -417,6 +421,9 @@ std::optional<KernelFindings> read_facts(const std::map<std::string, std::string
   }
   if (const auto tasks = object.find("tasks"); tasks != object.end() && tasks->is_object()) {
     read_tasks(*tasks, findings);
+  }
+  if (const auto taints = number(object, "module_taints", kMaxModuleOffset)) {
+    findings.module_taints = static_cast<std::uint32_t>(*taints);
   }
   for (const json& item : items(object, "warnings")) {
     if (item.is_string() && item.get_ref<const std::string&>().size() <= kMaxWarning &&

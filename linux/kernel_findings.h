@@ -33,7 +33,8 @@ struct KernelFindings {
   std::vector<FoundModule> modules;
   UnwindTables unwind;
   std::optional<TaskLayout> tasks;
-  std::vector<GuestVirt> known_tasks;  ///< those that vCPUs ran
+  std::optional<std::uint32_t> module_taints;  ///< Kernel::module_taints()
+  std::vector<GuestVirt> known_tasks;          ///< those that vCPUs ran
   std::vector<std::string> warnings;
 };
 

@@ -17,7 +17,8 @@ namespace xstack {
 
 /// arm64: swapper_pg_dir is linked a few pages after tramp_pg_dir, which TTBR1 has then (arch/arm64/kernel/
 /// vmlinux.lds.S, 4.16 on; tramp_map_kernel in entry.S adds the same distance). The page whose tables map the kernel
-/// stacks that sp_el1 points to is it. Nothing on other architectures.
+/// stacks that sp_el1 points to is it. x86-64: the page before the one that CR3 has in user mode, when it maps user
+/// memory to the same place. Nothing on other architectures.
 [[nodiscard]] std::optional<GuestPhys> find_root_beside(PhysMemory& memory, const ArchOps& arch,
                                                         std::span<const CpuState> cpus);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Where a kernel's tasks are: LinuxKernel's part of it.
 #include <algorithm>
+#include <array>
 #include <string_view>
 
 #include "linux/btf.h"
@@ -15,6 +16,7 @@ namespace {
 
 constexpr std::size_t kMaxTask = 16U << 10;  // struct task_struct; those seen have up to 9.6 KiB
 constexpr std::size_t kMaxKnown = 1024;
+constexpr std::uint64_t kMaxModuleOffset = 2048;  // ModuleBytes::kSize
 
 /// Is there an init_task where `layout` says?
 bool is_init_task(VirtMemory& search, const TaskLayout& layout, unsigned word_size) {
@@ -45,7 +47,11 @@ void LinuxKernel::find_task_layout() {
     if (layout) {
       layout->init_task = *init;
     }
-    return layout && is_init_task(search_, *layout, arch_.word_size) ? layout : std::nullopt;
+    if (!layout || !is_init_task(search_, *layout, arch_.word_size)) {
+      return std::nullopt;
+    }
+    btf_ = header;
+    return layout;
   };
   if (const auto header = kallsyms_->address_of("__start_BTF")) {
     found_.tasks = by_btf(*header, init_task);
@@ -77,6 +83,20 @@ const TaskLayout* LinuxKernel::task_layout() {
     find_task_layout();
   }
   return found_.tasks ? &*found_.tasks : nullptr;
+}
+
+std::optional<std::uint32_t> LinuxKernel::module_taints() {
+  if (!looked_for_taints_) {
+    looked_for_taints_ = true;
+    static constexpr std::array<std::string_view, 1> kModule{"module"};
+    static_cast<void>(task_layout());  // finds the BTF
+    const auto btf = btf_ ? Btf::open(search_, *btf_, arch_.word_size, kModule) : std::nullopt;
+    const auto member = btf ? btf->member("module", "taints") : std::nullopt;
+    if (member && member->offset <= kMaxModuleOffset) {
+      found_.module_taints = static_cast<std::uint32_t>(member->offset);
+    }
+  }
+  return found_.module_taints;
 }
 
 void LinuxKernel::remember_task(GuestVirt task) {

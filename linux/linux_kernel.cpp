@@ -148,6 +148,14 @@ void LinuxKernel::find_text() {
   }
 }
 
+std::optional<CodeSymbol> LinuxKernel::symbol_at(GuestVirt address) {
+  // A table names whatever is above its first symbol, and per-CPU symbols have offsets for addresses: what lies outside
+  // of the image is not theirs.
+  const auto range = kallsyms_ != nullptr ? kallsyms_->range() : std::nullopt;
+  const bool in_image = range && address >= range->first && address <= range->second;
+  return in_image ? code_.symbol_at(address) : code_.function_at(address);
+}
+
 std::optional<GuestVirt> LinuxKernel::data_begin() const {
   if (!found_.kallsyms || found_.text.empty()) {
     return std::nullopt;
@@ -357,6 +365,7 @@ void LinuxKernel::replay(const KernelInputs& inputs, KernelFindings findings) {
   found_ = std::move(findings);
   warnings_ = found_.warnings;
   looked_for_tasks_ = true;
+  looked_for_taints_ = true;
   if (!found_.tasks) {
     no_task_layout_ = "the capture does not say where they are";
   }

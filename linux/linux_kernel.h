@@ -39,6 +39,8 @@ class LinuxKernel final : public Kernel {
   }
   [[nodiscard]] const std::optional<Vmcoreinfo>& vmcoreinfo() const override { return vmcoreinfo_; }
   [[nodiscard]] std::optional<GuestVirt> data_begin() const override;
+  [[nodiscard]] std::optional<CodeSymbol> symbol_at(GuestVirt address) override;
+  [[nodiscard]] std::optional<std::uint32_t> module_taints() override;
   [[nodiscard]] const TaskLayout* task_layout() override;
   [[nodiscard]] const std::string& no_task_layout() const override { return no_task_layout_; }
   [[nodiscard]] const std::vector<GuestVirt>& known_tasks() const override { return found_.known_tasks; }
@@ -98,6 +100,8 @@ class LinuxKernel final : public Kernel {
   std::vector<std::shared_ptr<const Translation>> translations_;
   std::optional<GuestVirt> kernel_start_;
   bool looked_for_tasks_ = false;
+  bool looked_for_taints_ = false;
+  std::optional<GuestVirt> btf_;  ///< the header that task_layout() read
   std::string no_task_layout_;
 };
 

@@ -24,7 +24,7 @@ class GuestLookUp final : public LookUp {
 
  private:
   [[nodiscard]] std::optional<CodeSymbol> symbol_at(GuestVirt address) override {
-    return session_.kernel()->code().function_at(address);
+    return session_.kernel()->symbol_at(address);
   }
   [[nodiscard]] std::vector<SourcePlace> places_at(GuestVirt address) override {
     return session_.lines()->places_at(address);

@@ -90,6 +90,9 @@ struct SystemReport {
   std::optional<std::vector<std::string>> taint;  ///< "W (warning)", ...; empty: not tainted
   std::string taint_by;
   std::optional<std::uint64_t> tasks;
+  std::optional<std::uint64_t> cpus;         ///< present by the kernel's masks, or else brought up by its threads
+  std::optional<std::uint64_t> cpus_online;  ///< those that panic() has stopped are not
+  std::string cpus_by;
   std::vector<std::string> unknown;  ///< what could not be known, and why
 };
 

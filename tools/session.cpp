@@ -15,11 +15,13 @@
 #include "linux/file_slide.h"
 #include "linux/kernel.h"
 #include "linux/log_facts.h"
+#include "linux/module_use.h"
 #include "linux/task_list.h"
 #include "tools/crash.h"
 #include "tools/kernel_session.h"
 #include "tools/naming.h"
 #include "tools/session_log.h"
+#include "tools/session_tasks.h"
 #include "tools/system_facts.h"
 #include "tools/word_names.h"
 #include "unwind/walker.h"
@@ -253,7 +255,7 @@ struct Pass {
   std::vector<VcpuContext> contexts;
   std::unique_ptr<KernelSession> session;  ///< with the pages that naming and the kernel's facts read
   std::unique_ptr<PageCache> frozen;       ///< what was read while the guest stood still
-  std::map<std::string, std::string> facts;
+  std::unique_ptr<TaskCapture> tasks;      ///< when a capture is to hold them
 };
 
 Result<std::unique_ptr<KernelSession>> open_session(Guest& guest, const ReportRequest& request) {
@@ -286,18 +288,25 @@ Result<Pass> run(Guest& guest, const ReportRequest& request, bool for_capture) {
   }
   Pass pass;
   pass.session = std::move(*opened);
-  pass.frozen = std::make_unique<PageCache>(guest.memory());
   KernelSession& session = *pass.session;
   Kernel* kernel = session.kernel();
   if (kernel != nullptr && request.trace) {
-    static_cast<void>(kernel->task_layout());  // looked for now, not in the pause
+    const TaskLayout* layout = kernel->task_layout();  // looked for now, not in the pause
+    if (request.tasks && layout != nullptr && !no_tasks_in(guest)) {
+      pass.tasks = std::make_unique<TaskCapture>(session);
+    }
   }
+  const std::size_t most_pages = pass.tasks ? kMaxTaskPages : PageCache::kDefaultPages;
+  pass.frozen = std::make_unique<PageCache>(guest.memory(), most_pages);
   if (runs(guest)) {
     // A rehearsal on the moving guest: its result is thrown away, but the tables and names that the walk in the pause
     // needs are mapped afterwards, so that the guest stands still for its stacks alone.
-    PageCache rehearsed(guest.memory());
+    PageCache rehearsed(guest.memory(), most_pages);
     Taken rehearsal{.vcpus = session.vcpus(), .walks = {}, .stacks = {}, .tasks = {}, .memory = {}, .pause_us = {}};
     take_stacks(rehearsal, request, session, rehearsed, false);
+    if (pass.tasks) {
+      pass.tasks->take(session.vcpus(), rehearsed, true);
+    }
   }
 
   Taken taken;
@@ -314,6 +323,9 @@ Result<Pass> run(Guest& guest, const ReportRequest& request, bool for_capture) {
     drop_unwanted(*now, request);
     taken.vcpus = session.decode(std::move(*now));
     take_stacks(taken, request, session, *pass.frozen, runs(guest));
+    if (pass.tasks) {
+      pass.tasks->take(session.decode(pass.contexts), *pass.frozen, true);
+    }
     taken.pause_us = (*pause)->release();
   }
 
@@ -338,11 +350,22 @@ Result<Pass> run(Guest& guest, const ReportRequest& request, bool for_capture) {
         (void)kernel->code().address_of(name);
       }
     }
-    pass.facts = kernel->facts();  // last: they hold what was asked on the way
   }
   note_missing(report);
   report.capture = {.pause_us = taken.pause_us, .pages = guest.pages_mapped(), .walk_pages = pass.frozen->size()};
   return pass;
+}
+
+/// What a capture needs of the guest's tasks, or why there are none.
+Result<std::size_t> finish_tasks(Pass& pass) {
+  if (pass.tasks) {
+    return pass.tasks->finish(*pass.frozen);
+  }
+  if (auto why = no_tasks_in(pass.session->guest())) {
+    return fail(Errc::not_found, std::move(*why));
+  }
+  Kernel* kernel = pass.session->kernel();
+  return fail(Errc::not_found, kernel != nullptr ? kernel->no_task_layout() : "the kernel was not found");
 }
 
 /// A report with nothing but the traces, for a command that shows none: where a panic happened is in them.
@@ -375,7 +398,7 @@ void read_the_log(Pass& pass, const ReportRequest& request) {
     pass.report.guest.crash = find_crash(*log, request.trace ? pass.report : traces_alone(pass, *log, request));
   }
   if (request.system_facts) {
-    pass.report.guest.system = read_system_facts(*pass.session, log ? &*log : nullptr);
+    pass.report.guest.system = read_system_facts(*pass.session, log ? &*log : nullptr, true);
     if (!log) {
       pass.report.guest.system->unknown.push_back("log: " + log.error().message);
     }
@@ -398,15 +421,34 @@ Result<Report> write_capture(Guest& guest, const ReportRequest& request, const s
   if (!pass) {
     return tl::unexpected(pass.error());
   }
+  Report& report = pass->report;
+  std::map<std::string, std::string> facts;
+  std::optional<KernelLog> log;
   if (request.log) {
-    if (const auto log = read_session_log(*pass->session)) {
-      pass->facts.merge(write_log_facts(*log));
+    if (auto found = read_session_log(*pass->session)) {
+      log = std::move(*found);
+      facts = write_log_facts(*log);
     } else {
-      pass->report.warnings.push_back("the capture holds no log: " + log.error().message);
+      report.warnings.push_back("the capture holds no log: " + found.error().message);
     }
   }
+  if (request.tasks) {
+    if (const auto tasks = finish_tasks(*pass)) {
+      facts.insert(tasks_fact(*tasks));
+    } else {
+      report.partial = true;
+      report.warnings.push_back("the capture holds no tasks: " + tasks.error().message);
+    }
+  }
+  if (Kernel* kernel = pass->session->kernel()) {
+    // What info and modules will ask of the replay.
+    static_cast<void>(read_system_facts(*pass->session, log ? &*log : nullptr, false));
+    static_cast<void>(read_module_use(pass->session->memory(), kernel->modules(), pass->session->arch().word_size,
+                                      kernel->module_taints()));
+    facts.merge(kernel->facts());  // last: they hold what was asked on the way
+  }
   if (auto written = write_capture_file(path, guest.identity(), pass->contexts,
-                                        merged_pages(*pass->frozen, pass->session->kept()), pass->facts);
+                                        merged_pages(*pass->frozen, pass->session->kept()), facts);
       !written) {
     return tl::unexpected(written.error());
   }

@@ -28,6 +28,7 @@ struct ReportRequest {
   std::vector<std::pair<GuestVirt, std::uint64_t>> memory;  ///< -m, -d: (address, bytes)
   bool name_words = false;    ///< name the words of stacks and memory that are addresses of code (-S, -d)
   bool log = true;            ///< a capture carries the kernel's log
+  bool tasks = false;         ///< a capture carries all tasks with their stacks
   bool system_facts = false;  ///< command line, uptime and so on
   bool kernel_facts = true;   ///< look for release, symbols and tables; false for plain registers
 };

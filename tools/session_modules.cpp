@@ -22,8 +22,12 @@ Result<ModuleListReport> read_modules(Guest& guest, const KernelRequest& request
   ModuleListReport report;
   const UnwindTables& unwind = kernel.unwind_tables();
   report.unwind_kind = !unwind.ehabi.empty() ? "ehabi" : !unwind.orc.empty() ? "orc" : "";
-  for (const KernelModule& module : kernel.modules()) {
-    ModuleReport one{module, 0, 0};
+  // What a capture does not hold of this is absent there.
+  const std::vector<ModuleUse> uses =
+      read_module_use((*session)->memory(), kernel.modules(), (*session)->arch().word_size, kernel.module_taints());
+  for (std::size_t i = 0; i < uses.size(); ++i) {
+    const KernelModule& module = kernel.modules()[i];
+    ModuleReport one{module, uses[i], 0, 0};
     const auto take = [&](const auto& tables) {
       for (const auto& table : tables) {
         if (table.module == module.name) {
@@ -42,6 +46,15 @@ Result<ModuleListReport> read_modules(Guest& guest, const KernelRequest& request
       report.warnings.push_back(warning);
       report.partial = true;
     }
+  }
+  const auto lacks = [&](auto member) {
+    return std::any_of(uses.begin(), uses.end(), [&](const ModuleUse& use) { return !(use.*member); });
+  };
+  if (lacks(&ModuleUse::references) || lacks(&ModuleUse::users)) {
+    report.notes.emplace_back("who uses the modules: their structures do not show it, or are not in this input");
+  }
+  if (lacks(&ModuleUse::taints)) {
+    report.notes.emplace_back("taints of modules: the kernel's BTF alone says where they are, and it was not found");
   }
   return report;
 }

@@ -19,7 +19,7 @@
 namespace xstack {
 namespace {
 
-constexpr std::size_t kMaxFrozenPages = 131072;  // 512 MiB of stacks, tasks and page tables
+constexpr const char* kTasksFact = "tasks";
 
 /// A task with what its trace starts from.
 struct TakenTask {
@@ -254,7 +254,59 @@ void note_missing(TasksReport& report, const Taken& taken) {
   }
 }
 
+/// Everything that is worked on after the pause, read through `frozen`.
+TasksReport report_taken(const Taken& taken, const TasksRequest& request, KernelSession& session, PhysMemory& frozen) {
+  TasksReport report;
+  report.guest = session.describe();
+  report.listed = taken.listed;
+  report.traced = request.trace;
+  report.pause_us = taken.pause_us;
+  TranslatedMemory memory(frozen, session.translations(taken.vcpus, 0));
+  const auto resting = resting_cpu(taken);
+  for (const TakenTask& one : taken.tasks) {
+    report.tasks.push_back(report_task(one, taken, request, session, memory, resting));
+  }
+  if (request.group) {
+    report.groups = make_groups(report.tasks);
+  }
+  return report;
+}
+
 }  // namespace
+
+std::optional<std::string> no_tasks_in(const Guest& guest) {
+  if (guest.identity().source != "capture" || guest.facts().contains(kTasksFact)) {
+    return std::nullopt;
+  }
+  return "the capture does not hold the guest's tasks: it was written without --tasks";
+}
+
+std::pair<std::string, std::string> tasks_fact(std::size_t tasks) {
+  return {kTasksFact, std::to_string(tasks)};
+}
+
+struct TaskCapture::State {
+  explicit State(KernelSession& s) : session(s) {}
+  KernelSession& session;
+  TasksRequest request;
+  Taken taken;
+};
+
+TaskCapture::TaskCapture(KernelSession& session) : state_(std::make_unique<State>(session)) {}
+TaskCapture::~TaskCapture() = default;
+
+void TaskCapture::take(const std::vector<DecodedVcpu>& vcpus, PhysMemory& pages, bool freeze) {
+  state_->taken = {};
+  state_->taken.vcpus = vcpus;
+  xstack::take(state_->taken, state_->request, state_->session, pages, freeze);
+}
+
+Result<std::size_t> TaskCapture::finish(PhysMemory& pages) {
+  if (!state_->taken.problems.empty()) {
+    return fail(Errc::not_found, state_->taken.problems.front());
+  }
+  return report_taken(state_->taken, state_->request, state_->session, pages).tasks.size();
+}
 
 Result<TasksReport> make_tasks_report(Guest& guest, const TasksRequest& request) {
   auto opened = KernelSession::open(guest, request.kernel);
@@ -266,19 +318,27 @@ Result<TasksReport> make_tasks_report(Guest& guest, const TasksRequest& request)
     return tl::unexpected(found.error());
   }
   Kernel& kernel = *session.kernel();
+  if (const auto why = no_tasks_in(guest)) {
+    TasksReport none;
+    none.guest = session.describe();
+    none.traced = request.trace;
+    none.partial = true;
+    none.warnings.push_back(*why);
+    return none;
+  }
   if (kernel.task_layout() == nullptr) {
     return fail(Errc::not_found, "the guest's tasks were not found: " + kernel.no_task_layout());
   }
   const bool freeze = runs(guest);
   if (freeze) {
     // On the moving guest: the result is thrown away, but what the pause needs is mapped then.
-    PageCache rehearsed(guest.memory(), kMaxFrozenPages);
+    PageCache rehearsed(guest.memory(), kMaxTaskPages);
     Taken rehearsal;
     rehearsal.vcpus = session.vcpus();
     take(rehearsal, request, session, rehearsed, true);
   }
   Taken taken;
-  PageCache frozen(guest.memory(), freeze ? kMaxFrozenPages : PageCache::kDefaultPages);
+  PageCache frozen(guest.memory(), freeze ? kMaxTaskPages : PageCache::kDefaultPages);
   {
     auto pause = guest.pause();
     if (!pause) {
@@ -293,19 +353,7 @@ Result<TasksReport> make_tasks_report(Guest& guest, const TasksRequest& request)
     taken.pause_us = (*pause)->release();
   }
 
-  TasksReport report;
-  report.guest = session.describe();
-  report.listed = taken.listed;
-  report.traced = request.trace;
-  report.pause_us = taken.pause_us;
-  TranslatedMemory memory(frozen, session.translations(taken.vcpus, 0));
-  const auto resting = resting_cpu(taken);
-  for (const TakenTask& one : taken.tasks) {
-    report.tasks.push_back(report_task(one, taken, request, session, memory, resting));
-  }
-  if (request.group) {
-    report.groups = make_groups(report.tasks);
-  }
+  TasksReport report = report_taken(taken, request, session, frozen);
   report.warnings = guest.warnings();
   report.warnings.insert(report.warnings.end(), kernel.warnings().begin(), kernel.warnings().end());
   if (session.lines() != nullptr) {

@@ -9,6 +9,10 @@
 #include <string_view>
 #include <utility>
 
+#include "linux/cpu_counts.h"
+#include "linux/task_list.h"
+#include "tools/session_tasks.h"
+
 namespace xstack {
 namespace {
 
@@ -35,6 +39,19 @@ constexpr std::array<std::pair<char, const char*>, 20> kTaints = {{{'P', "propri
                                                                    {'T', "randomised structures"},
                                                                    {'N', "in-kernel test"},
                                                                    {'J', "fwctl"}}};
+
+/// A guest that runs may move its lists while they are read: then they are read once more.
+TaskListing read_whole_list(KernelSession& session, const TaskLayout& layout) {
+  constexpr unsigned kTries = 3;
+  TaskListing listing;
+  for (unsigned i = 0; i < kTries; ++i) {
+    listing = read_tasks(session.search(), layout, session.arch().word_size);
+    if (listing.problems.empty() || !runs(session.guest())) {
+      break;
+    }
+  }
+  return listing;
+}
 
 /// The newest record for which `take` gives a text.
 template <class Take>
@@ -138,6 +155,40 @@ void find_memory(const KernelLog* log, SystemReport& report) {
   }
 }
 
+void find_tasks_and_cpus(KernelSession& session, bool count_tasks, SystemReport& report) {
+  Kernel& kernel = *session.kernel();
+  std::vector<KernelTask> tasks;
+  const auto none = no_tasks_in(session.guest());
+  const TaskLayout* layout = count_tasks && !none ? kernel.task_layout() : nullptr;
+  if (none) {
+    report.unknown.push_back("tasks: " + *none);
+  } else if (layout == nullptr) {
+    report.unknown.push_back("tasks: " + kernel.no_task_layout());
+  } else {
+    TaskListing listing = read_whole_list(session, *layout);
+    if (listing.problems.empty()) {
+      report.tasks = listing.tasks.size();
+    } else {
+      report.unknown.push_back("tasks: " + listing.problems.front());
+    }
+    tasks = std::move(listing.tasks);
+  }
+  const CpuCounts counts = read_cpu_counts(kernel.code(), session.memory(), session.arch().word_size);
+  report.cpus_online = counts.online;
+  if (counts.present) {
+    report.cpus = counts.present;
+    report.cpus_by = "__cpu_present_mask";
+  } else if (const auto threads = cpus_by_threads(tasks)) {
+    report.cpus = threads;
+    report.cpus_by = "the threads cpuhp/N";
+  } else {
+    report.unknown.emplace_back("cpus: kallsyms has no __cpu_present_mask, and no thread cpuhp/N was found");
+  }
+  if (!report.cpus_online) {
+    report.unknown.emplace_back("cpus online: kallsyms has no __cpu_online_mask");
+  }
+}
+
 void find_paging(KernelSession& session, SystemReport& report) {
   const auto& own = session.kernel()->kernel_translations();
   for (const DecodedVcpu& vcpu : session.vcpus()) {
@@ -169,7 +220,17 @@ std::vector<std::string> taint_names(std::uint64_t mask) {
   return names;
 }
 
-SystemReport read_system_facts(KernelSession& session, const KernelLog* log) {
+std::string taint_letters(std::uint64_t mask) {
+  std::string letters;
+  for (std::size_t bit = 0; bit < kTaints.size(); ++bit) {
+    if ((mask >> bit & 1U) != 0) {
+      letters.push_back(kTaints.at(bit).first);
+    }
+  }
+  return letters;
+}
+
+SystemReport read_system_facts(KernelSession& session, const KernelLog* log, bool count_tasks) {
   SystemReport report;
   if (session.kernel() == nullptr) {
     return report;
@@ -178,6 +239,7 @@ SystemReport read_system_facts(KernelSession& session, const KernelLog* log) {
   if (!session.kernel()->release()) {
     return report;  // no Linux that we know of
   }
+  find_tasks_and_cpus(session, count_tasks, report);
   find_command_line(session, log, report);
   if (log != nullptr && !log->records.empty()) {
     report.uptime_ns = log->records.back().time_ns;

@@ -19,6 +19,7 @@ Result<ExitStatus> run_capture(const Invocation& invocation) {
   ReportRequest request = common_request(options);
   request.stack_bytes = 0;  // all of the stacks: what people look at first in a capture
   request.log = options.log;
+  request.tasks = options.tasks;
   const auto report = invocation.backend.write_capture(**guest, request, *options.output);
   if (!report) {
     return tl::unexpected(report.error());

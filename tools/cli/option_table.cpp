@@ -81,6 +81,8 @@ constexpr std::array kOptions = {
                kTasks},
     OptionInfo{0, "group", nullptr, kWhichTasks, "tasks with equal stacks are one entry", kTasks},
     OptionInfo{0, "no-trace", nullptr, kWhichTasks, "a line for each task, without its trace", kTasks},
+    OptionInfo{0, "tasks", nullptr, kWhichTasks, "the capture holds every task with its stack, for xstack tasks",
+               in(Command::capture)},
     OptionInfo{'n', "display-stack-pages", "N", kDumps, "show stack up to the end of the Nth page from the pointer",
                kWords},
     OptionInfo{'b', "bytes-per-line", "N", kDumps, "bytes a line, 4 to 128, rounded down to whole words (32)", kWords},

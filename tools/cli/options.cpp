@@ -334,6 +334,7 @@ Result<Options> parse_command_line(std::span<const std::string> arguments) {
   options.ascii = given->flag("decode-as-ascii");
   options.tag = given->flag("tag-stack-dump");
   options.log = !given->flag("no-dmesg");
+  options.tasks = given->flag("tasks");
   options.raw = given->flag("raw");
   options.decode = given->flag("decode");
   options.json = given->flag("json");

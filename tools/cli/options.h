@@ -52,6 +52,7 @@ struct Options {
   bool raw = false;
   bool decode = false;
   bool log = true;                  ///< a capture carries the log
+  bool tasks = false;               ///< a capture carries the tasks
   std::string states;               ///< --state
   std::vector<std::uint32_t> pids;  ///< --pid
   std::vector<std::string> comms;   ///< --comm

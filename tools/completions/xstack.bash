@@ -12,7 +12,7 @@ _xstack()
 {
     local commands='trace regs stack tasks info dmesg modules symbols capture log'
     local flags='-C --all-vcpus -f --frame-pointers --no-scan -a --all -S --stack-trace -D --decode-as-ascii
-                 -t --tag-stack-dump --group --no-trace -r --raw -x --decode --no-dmesg --debuginfod --force --no-guest
+                 -t --tag-stack-dump --group --no-trace -r --raw -x --decode --no-dmesg --tasks --debuginfod --force --no-guest
                  --only --summary --follow --json -v --verbose -h --help --version'
     local valued='--core --arch -s --symbol-table --debug-dir -k --kernel-start --max-frames -n --display-stack-pages
                   -b --bytes-per-line -l --lines -m --memory -d --dump-as-stack --state --pid --comm --level

@@ -86,6 +86,13 @@ Json system_json(const SystemReport& system) {
   if (system.tasks) {
     out["tasks"] = *system.tasks;
   }
+  if (system.cpus) {
+    out["cpus"] = *system.cpus;
+    out["cpus_by"] = escape(system.cpus_by);
+  }
+  if (system.cpus_online) {
+    out["cpus_online"] = *system.cpus_online;
+  }
   out["unknown"] = strings(system.unknown);
   return out;
 }

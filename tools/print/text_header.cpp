@@ -65,6 +65,12 @@ std::string system_lines(const SystemReport& system, const View& view, const Sty
     out += style.name(fmt::format("{:<14}", name)) + value +
            (view.verbose && !by.empty() ? fmt::format(" (by {})", by) : std::string()) + "\n";
   };
+  if (system.cpus) {
+    line("cpus",
+         fmt::format("{}", *system.cpus) +
+             (system.cpus_online ? fmt::format(", {} online", *system.cpus_online) : std::string()),
+         system.cpus_by);
+  }
   if (system.tasks) {
     line("tasks", fmt::format("{}", *system.tasks), "");
   }
@@ -84,9 +90,7 @@ std::string system_lines(const SystemReport& system, const View& view, const Sty
     line("taint", system.taint->empty() ? "not tainted" : joined(*system.taint), system.taint_by);
   }
   for (const std::string& unknown : system.unknown) {
-    if (view.verbose) {
-      line("unknown", escape(unknown), "");
-    }
+    line("unknown", escape(unknown), "");
   }
   return out;
 }

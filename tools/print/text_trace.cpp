@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string>
 
 #include "base/text.h"
@@ -24,6 +25,13 @@ std::string frame_line(std::size_t number, const NamedFrame& frame, unsigned wor
   const std::string mark = guess ? style.guess("? " + name) : style.name(name);
   return fmt::format("    {:<3} [<{}>] {}  ({}{})\n", fmt::format("#{}", number), hex(frame.pc.value, word_size * 8),
                      mark, to_string(frame.found_by), guess ? ": a guess" : "");
+}
+
+/// As kernels print it: <IRQ>, <NMI>.
+std::string upper(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](char c) { return c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c; });
+  return text;
 }
 
 std::string end_line(const TraceEnd& end, unsigned word_size, const Style& style) {
@@ -51,17 +59,17 @@ std::string trace(std::span<const NamedFrame> frames, const std::optional<TraceE
     const auto& frame = frames[i];
     if (frame.stack != on) {
       if (on) {
-        out += fmt::format("    </{}>\n", escape(*on));
+        out += fmt::format("    </{}>\n", escape(upper(*on)));
       }
       if (frame.stack) {
-        out += fmt::format("    <{}>\n", escape(*frame.stack));
+        out += fmt::format("    <{}>\n", escape(upper(*frame.stack)));
       }
       on = frame.stack;
     }
     out += frame_line(i, frame, word_size, style);
   }
   if (on) {
-    out += fmt::format("    </{}>\n", escape(*on));
+    out += fmt::format("    </{}>\n", escape(upper(*on)));
   }
   if (end) {
     out += end_line(*end, word_size, style);

@@ -94,6 +94,47 @@ TEST_F(RootBeside, OtherArchitecturesHaveNone) {
   EXPECT_FALSE(find_root_beside(memory_, x86_64_ops(), std::span(&cpu, 1)));
 }
 
+/// An x86-64 vCPU in user mode with page table isolation: CR3 has the second of two pages, whose tables map user memory
+/// and next to nothing of the kernel.
+class RootBefore : public testing::Test {
+ protected:
+  static constexpr std::uint64_t kKernel = 0x2888000;
+  static constexpr std::uint64_t kUser = kKernel + 0x1000;
+  RootBefore() {
+    cpu_.arch = &x86_64_ops();
+    cpu_.regs.set(x86::kCr3, kUser | 0x8000'0000'0000'0000 | 3);  // PCID
+    cpu_.regs.set(x86::kCr4, 0x20);
+    cpu_.regs.set(x86::kEfer, 0x500);
+    cpu_.regs.set(x86::kRip, 0x400000);
+    for (const std::uint64_t root : {kKernel, kUser}) {
+      memory_.put(GuestPhys(root), std::uint64_t{0x3067});
+    }
+    memory_.put(GuestPhys(0x3000), std::uint64_t{0x4067});
+    memory_.put(GuestPhys(0x4000 + 2 * 8), std::uint64_t{0x60'0000 | 0xe7});
+  }
+  std::optional<GuestPhys> find() { return find_root_beside(memory_, x86_64_ops(), std::span(&cpu_, 1)); }
+
+  test::FakePhys memory_;
+  CpuState cpu_;
+};
+
+TEST_F(RootBefore, IsThePageBeforeTheOneOfUserMode) {
+  EXPECT_EQ(find(), GuestPhys(kKernel));
+}
+
+TEST_F(RootBefore, AFirstPageIsNotTheSecondOfTwo) {
+  cpu_.regs.set(x86::kCr3, kKernel);
+  EXPECT_FALSE(find());
+}
+
+TEST_F(RootBefore, BothMapUserMemoryToTheSamePlace) {
+  memory_.put(GuestPhys(kKernel), std::uint64_t{0});
+  EXPECT_FALSE(find());
+  memory_.put(GuestPhys(kKernel), std::uint64_t{0x5067});
+  memory_.put(GuestPhys(0x5000), std::uint64_t{0x80'0000 | 0xe7});  // 1 GiB, elsewhere
+  EXPECT_FALSE(find());
+}
+
 Vmcoreinfo info(const std::string& lines) {
   auto parsed = Vmcoreinfo::parse("OSRELEASE=6.1\nPAGESIZE=4096\n" + lines);
   EXPECT_TRUE(parsed);

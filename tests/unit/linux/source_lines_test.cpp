@@ -67,6 +67,8 @@ class FakeKernel final : public Kernel {
   const std::vector<std::shared_ptr<const Translation>>& kernel_translations() const override { return translations_; }
   const std::optional<Vmcoreinfo>& vmcoreinfo() const override { return vmcoreinfo_; }
   std::optional<GuestVirt> data_begin() const override { return std::nullopt; }
+  std::optional<CodeSymbol> symbol_at(GuestVirt /*address*/) override { return std::nullopt; }
+  std::optional<std::uint32_t> module_taints() override { return std::nullopt; }
   const TaskLayout* task_layout() override { return nullptr; }
   const std::string& no_task_layout() const override { return no_tasks_; }
   const std::vector<GuestVirt>& known_tasks() const override { return tasks_; }

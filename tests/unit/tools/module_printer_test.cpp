@@ -27,7 +27,9 @@ ModuleListReport sample() {
   live.module.symbols = 51;
   live.unwind_tables = 2;
   live.unwind_entries = 300;
+  live.use = {2, {{"ext4", "ocfs2"}}, 1U << 12 | 1U << 13};
   ModuleReport loading = live;
+  loading.use = {0, {{}}, 0};
   loading.module.name = "a\x1b";
   loading.module.state = 1;
   loading.module.init_size = 4096;
@@ -36,15 +38,31 @@ ModuleListReport sample() {
   ModuleReport unknown;
   unknown.module.name = "x";
   report.modules = {live, loading, unknown};
+  report.notes = {"a\x1b: b"};
   return report;
 }
 
 TEST(PrintModules, IsATable) {
-  EXPECT_EQ(print_modules(sample()),
-            "Module      Size State     Address            Symbols  Unwind (ehabi)\n"
-            "jbd2      118784 Live      0xbf04b000              51  300 in 2\n"
-            "a\\x1b     118784 Loading   0xbf04b000              51  none  init 4096 at 0xbf060000\n"
-            "x        unknown unknown   unknown            unknown  none\n");
+  EXPECT_EQ(
+      print_modules(sample()),
+      "Module      Size State     Address            Symbols  Taints   Unwind (ehabi)  Used by\n"
+      "jbd2      118784 Live      0xbf04b000              51  OE       300 in 2        2 ext4,ocfs2\n"
+      "a\\x1b     118784 Loading   0xbf04b000              51  -        none            0  init 4096 at 0xbf060000\n"
+      "x        unknown unknown   unknown            unknown  unknown  none            unknown\n"
+      "not known: a\\x1b: b\n");
+}
+
+TEST(PrintModules, LeavesOutColumnsThatNoModuleHas) {
+  ModuleListReport report = sample();
+  for (ModuleReport& one : report.modules) {
+    one.use = {};
+  }
+  report.unwind_kind = "";
+  report.notes.clear();
+  report.modules.resize(1);
+  EXPECT_EQ(print_modules(report),
+            "Module      Size State     Address            Symbols\n"
+            "jbd2      118784 Live      0xbf04b000              51\n");
 }
 
 TEST(PrintModules, JsonFollowsTheSchema) {
@@ -54,6 +72,12 @@ TEST(PrintModules, JsonFollowsTheSchema) {
   EXPECT_THAT(schema.errors(json), IsEmpty());
   EXPECT_EQ(json["modules"][0]["address"], "0xbf04b000");
   EXPECT_EQ(json["modules"][1]["state"], "Loading");
+  EXPECT_EQ(json["modules"][0]["references"], 2);
+  EXPECT_EQ(json["modules"][0]["users"], nlohmann::json({"ext4", "ocfs2"}));
+  EXPECT_EQ(json["modules"][0]["taints"], "OE");
+  EXPECT_EQ(json["modules"][1]["taints"], "");
+  EXPECT_FALSE(json["modules"][2].contains("taints"));
+  EXPECT_EQ(json["unknown"][0], "a\\x1b: b");
   EXPECT_FALSE(json["modules"][2].contains("size"));
   EXPECT_THAT(schema.errors(nlohmann::json::parse(print_modules_json({}))), IsEmpty());
 }

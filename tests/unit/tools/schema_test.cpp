@@ -38,7 +38,8 @@ TEST(Schema, AcceptsWhatIsPrinted) {
   full.guest.lines = {"/usr/lib/debug/boot/vmlinux"};
   full.guest.identity.capabilities = "xen-3.0-armv7l";
   full.guest.crash = CrashReport{"panic", "Kernel panic", "oops", "f", "mod", 1, 2, 3, "sh"};
-  full.guest.system = SystemReport{"4-level", "quiet", "the log", 1, 2, {{"W (warning)"}}, "the log", 3, {"a: b"}};
+  full.guest.system =
+      SystemReport{"4-level", "quiet", "the log", 1, 2, {{"W (warning)"}}, "the log", 3, 2, 1, "masks", {"a: b"}};
   EXPECT_THAT(errors(printed(full)), IsEmpty());
   EXPECT_THAT(errors(printed(Report{})), IsEmpty());
 }
