@@ -92,10 +92,10 @@ void DwarfUnit::read_functions() {
     }
     const auto ranges = ranges_of(die, budget_);
     for (const AddressRange& range : ranges) {
-      function_ranges_.push_back({range, functions_.size()});
+      function_ranges_.push_back({range, function_dies_.size()});
     }
     if (!ranges.empty()) {
-      functions_.push_back({die, false, {}, {}});
+      function_dies_.push_back(die);
     }
     return false;
   });
@@ -132,7 +132,8 @@ DwarfUnit::Function* DwarfUnit::function_at(std::uint64_t address) {
   for (std::size_t i = 0; i < kMaxOverlapping && above != function_ranges_.begin(); ++i) {
     --above;
     if (above->range.holds(address)) {
-      return &functions_[above->function];
+      return &functions_.try_emplace(above->function, Function{function_dies_[above->function], false, {}, {}})
+                  .first->second;
     }
   }
   return nullptr;

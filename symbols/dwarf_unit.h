@@ -60,8 +60,9 @@ class DwarfUnit {
   DwarfBudget& budget_;
   bool lines_usable_ = false;
   const char* compile_directory_ = nullptr;
-  std::vector<Function> functions_;
-  std::vector<FunctionRange> function_ranges_;  ///< ascending
+  std::vector<Dwarf_Die> function_dies_;                 ///< of all functions
+  std::unordered_map<std::size_t, Function> functions_;  ///< those that were asked for, by position
+  std::vector<FunctionRange> function_ranges_;           ///< ascending
   std::unordered_map<const char*, std::string> paths_;
 };
 

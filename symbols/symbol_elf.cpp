@@ -2,7 +2,10 @@
 #include <fmt/format.h>
 #include <gelf.h>
 
+#include <algorithm>
 #include <memory>
+#include <optional>
+#include <string_view>
 
 #include "symbols/elf_machine.h"
 #include "symbols/elf_sections.h"
@@ -19,6 +22,31 @@ char letter_of(const GElf_Sym& symbol) {
   letter = symbol.st_shndx == SHN_ABS ? 'a' : bind == STB_WEAK ? 'w' : letter;
   return bind == STB_LOCAL ? letter : static_cast<char>(letter - 'a' + 'A');
 }
+
+/// A section of strings. elf_strptr() looks the section up and checks its end anew for each of 200,000 names.
+class Strings {
+ public:
+  Strings(Elf* elf, std::size_t section) {
+    Elf_Scn* found = elf_getscn(elf, section);
+    GElf_Shdr header;
+    if (found == nullptr || gelf_getshdr(found, &header) == nullptr || header.sh_type != SHT_STRTAB) {
+      return;
+    }
+    const Elf_Data* data = elf_getdata(found, nullptr);
+    if (data != nullptr && data->d_buf != nullptr) {
+      text_ = std::string_view(static_cast<const char*>(data->d_buf), data->d_size);
+    }
+  }
+  [[nodiscard]] std::size_t size() const { return text_.size(); }
+  /// Nothing when there is no end within the section.
+  [[nodiscard]] std::optional<std::string_view> at(std::size_t offset) const {
+    const std::size_t end = offset < text_.size() ? text_.find('\0', offset) : std::string_view::npos;
+    return end == std::string_view::npos ? std::nullopt : std::optional(text_.substr(offset, end - offset));
+  }
+
+ private:
+  std::string_view text_;
+};
 
 }  // namespace
 
@@ -41,8 +69,10 @@ Result<SymbolTable> parse_elf_symbols(std::span<const std::byte> image, ArchId a
   if (data == nullptr || section_header.sh_entsize == 0) {
     return fail(Errc::not_found, "an ELF image without symbols (stripped)");
   }
+  const Strings names(elf.get(), section_header.sh_link);
   SymbolTable table;
   const std::uint64_t count = data->d_size / section_header.sh_entsize;
+  table.reserve(std::min<std::uint64_t>(count, data->d_size / sizeof(Elf32_Sym)), names.size());
   for (std::uint64_t i = 0; i < count && i < 0x7fffffff; ++i) {
     GElf_Sym symbol;
     if (gelf_getsym(data, static_cast<int>(i), &symbol) == nullptr) {
@@ -52,9 +82,10 @@ Result<SymbolTable> parse_elf_symbols(std::span<const std::byte> image, ArchId a
     if (symbol.st_shndx == SHN_UNDEF || type == STT_FILE || type == STT_SECTION || type == STT_TLS) {
       continue;
     }
-    if (const char* name = elf_strptr(elf.get(), section_header.sh_link, symbol.st_name); name != nullptr) {
+    if (const auto name = names.at(symbol.st_name)) {
       const bool thumb = arch == ArchId::arm32 && type == STT_FUNC;
-      table.add(thumb ? symbol.st_value & ~std::uint64_t{1} : symbol.st_value, symbol.st_size, letter_of(symbol), name);
+      table.add(thumb ? symbol.st_value & ~std::uint64_t{1} : symbol.st_value, symbol.st_size, letter_of(symbol),
+                *name);
     }
   }
   if (table.empty()) {

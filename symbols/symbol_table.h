@@ -19,6 +19,8 @@ class SymbolTable {
  public:
   /// `type` is the nm letter; `size` 0 when the file does not say.
   void add(std::uint64_t address, std::uint64_t size, char type, std::string_view name, std::string_view module = {});
+  /// Makes room for so many symbols with names of so many bytes.
+  void reserve(std::size_t symbols, std::size_t name_bytes);
   /// After the last add().
   void sort();
 

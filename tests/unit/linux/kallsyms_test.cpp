@@ -232,5 +232,59 @@ TEST_F(KallsymsLookup, UnreadableTablesAreNoSymbols) {
   EXPECT_FALSE(kallsyms.range());
 }
 
+/// Tables that say as much as such tables can: every name has 512 tokens, and every token 15 characters.
+class LongNames final : public VirtMemory {
+ public:
+  static constexpr std::uint64_t kNames = kImage;
+  static constexpr std::uint64_t kTokens = kImage + (std::uint64_t{128} << 20);
+  static constexpr std::uint64_t kIndex = kTokens + 4096;
+  static constexpr std::uint64_t kRecord = 2 + 512;
+
+  [[nodiscard]] tl::expected<std::size_t, Fault> read_some(GuestVirt at, std::span<std::byte> out) override {
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      out[i] = byte_at(at.value + i);
+    }
+    names_read += at.value < kTokens ? out.size() : 0;
+    return out.size();
+  }
+  std::uint64_t names_read = 0;
+
+ private:
+  static std::byte byte_at(std::uint64_t at) {
+    if (at >= kIndex) {
+      const std::uint64_t offset = at - kIndex;
+      return static_cast<std::byte>(offset / 2 * 16 >> (offset % 2 * 8));
+    }
+    if (at >= kTokens) {
+      return at % 16 == 15 ? std::byte{0} : std::byte{'y'};
+    }
+    const std::uint64_t offset = (at - kNames) % kRecord;
+    return offset == 0 ? std::byte{0x80} : offset == 1 ? std::byte{512 >> 7} : std::byte{'x'};
+  }
+};
+
+TEST(KallsymsBounds, NamesThatExpandBeyondAllBoundsAreReadInPart) {
+  LongNames memory;
+  KallsymsTables tables;
+  tables.kind = KallsymsTables::Addresses::base_relative;
+  tables.addresses = GuestVirt(kImage);
+  tables.count = kMaxKallsyms;
+  tables.names = GuestVirt(LongNames::kNames);
+  tables.names_end = GuestVirt(LongNames::kNames) + (std::uint64_t{64} << 20);
+  tables.markers = GuestVirt(LongNames::kNames);
+  tables.marker_size = 4;
+  tables.token_table = GuestVirt(LongNames::kTokens);
+  tables.token_bytes = 4096;
+  tables.token_index = GuestVirt(LongNames::kIndex);
+  Kallsyms kallsyms(memory, memory, tables, std::vector<std::uint64_t>((kMaxKallsyms + 1023) / 1024));
+  EXPECT_FALSE(kallsyms.address_of("nothing"));
+  // 256 MiB of text, 4096 bytes a name: not the 130,000 names that the table could have.
+  EXPECT_LT(memory.names_read, std::uint64_t{36} << 20);
+  EXPECT_GT(memory.names_read, std::uint64_t{16} << 20);
+  const std::uint64_t before = memory.names_read;
+  EXPECT_FALSE(kallsyms.address_of("nor this"));
+  EXPECT_LT(memory.names_read - before, std::uint64_t{1} << 20) << "read once";
+}
+
 }  // namespace
 }  // namespace xstack

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <random>
+
 #include "symbols/aliases.h"
 
 namespace xstack {
@@ -55,6 +58,34 @@ TEST(SymbolTable, TheLastSymbolWithoutASizeIsOneAddress) {
   table.sort();
   EXPECT_EQ(table.symbol_at(0x2000)->name, "unsized");
   EXPECT_FALSE(table.symbol_at(0x2001));
+}
+
+TEST(SymbolTable, SortsAnyAddressesAndKeepsTheOrderOfEqualOnes) {
+  // Some far below the rest, as absolute ones are, and many alike.
+  std::mt19937_64 random(1);
+  struct Symbol {
+    std::uint64_t address;
+    std::string name;
+  };
+  for (const std::uint64_t base : {std::uint64_t{0}, std::uint64_t{0xffff800008000000}}) {
+    SymbolTable table;
+    std::vector<Symbol> truth;
+    for (unsigned i = 0; i < 3000; ++i) {
+      const std::uint64_t address = i % 7 == 0 ? random() % 5 * 0x1000 : base + random() % 1000 * 0x00400123;
+      truth.push_back({address, "s" + std::to_string(i)});
+      table.add(address, 1, 'T', truth.back().name);
+    }
+    table.sort();
+    std::stable_sort(truth.begin(), truth.end(),
+                     [](const Symbol& a, const Symbol& b) { return a.address < b.address; });
+    std::size_t i = 0;
+    table.for_each([&](std::string_view name, std::uint64_t address, std::uint64_t) {
+      ASSERT_LT(i, truth.size());
+      EXPECT_EQ(address, truth[i].address);
+      EXPECT_EQ(name, truth[i++].name);
+    });
+    EXPECT_EQ(i, truth.size());
+  }
 }
 
 TEST(SymbolTable, Empty) {
