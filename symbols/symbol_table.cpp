@@ -88,8 +88,8 @@ void SymbolTable::sort() {
   const auto by_address = [](const Row& a, const Row& b) { return a.address < b.address; };
   const std::uint64_t high = std::max_element(rows_.begin(), rows_.end(), by_address)->address;
   const std::uint64_t window = high - std::min<std::uint64_t>(high, std::numeric_limits<std::uint32_t>::max());
-  // A kernel's 200,000 symbols are within 4 GiB, where digit by digit is three times as fast as by comparison; only
-  // absolute ones lie below.
+  // A kernel's 200,000 symbols are within 4 GiB, where they are sorted digit by digit, which takes less than comparing
+  // them; only absolute ones lie below.
   std::vector<Row> below;
   auto kept = rows_.begin();
   for (const Row& row : rows_) {
