@@ -52,29 +52,63 @@ constexpr ByteMasks make_byte_masks() {
 
 constexpr ByteMasks kMasks = make_byte_masks();
 
-bool anchor_at(std::string_view text, std::size_t at, unsigned buckets) {
-  const std::string_view rest = text.substr(at);
+constexpr std::uint32_t first_four(const char* at) {
+  std::uint32_t value = 0;
+  for (std::size_t p = 0; p < kPositions; ++p) {
+    value |= static_cast<std::uint32_t>(static_cast<unsigned char>(at[p])) << (8 * p);
+  }
+  return value;
+}
+
+/// The first four bytes of each anchor: what passed the masks by chance fails here.
+constexpr std::array<std::uint32_t, kAnchors.size()> make_heads() {
+  std::array<std::uint32_t, kAnchors.size()> heads{};
   for (std::size_t i = 0; i < kAnchors.size(); ++i) {
-    if ((buckets >> (i / kBucketSize) & 1U) != 0 && rest.starts_with(kAnchors[i])) {
+    heads[i] = first_four(kAnchors[i].data());
+  }
+  return heads;
+}
+
+constexpr auto kHeads = make_heads();
+
+/// One bit for each head in 1024: nearly all that is none is told by one look.
+constexpr unsigned head_bit(std::uint32_t head) {
+  return (head * 0x9e3779b1U) >> 22;
+}
+
+constexpr std::array<std::uint64_t, 16> make_head_bits() {
+  std::array<std::uint64_t, 16> bits{};
+  for (const std::uint32_t head : kHeads) {
+    bits[head_bit(head) / 64] |= std::uint64_t{1} << (head_bit(head) % 64);
+  }
+  return bits;
+}
+
+constexpr auto kHeadBits = make_head_bits();
+
+bool has_head_bit(std::uint32_t head) {
+  return (kHeadBits[head_bit(head) / 64] >> (head_bit(head) % 64) & 1U) != 0;
+}
+
+/// Does an anchor that begins with `head` begin at `at`?
+bool anchor_of_head_at(std::string_view text, std::size_t at, std::uint32_t head) {
+  for (std::size_t i = 0; i < kHeads.size(); ++i) {
+    if (kHeads[i] == head && text.substr(at).starts_with(kAnchors[i])) {
       return true;
     }
   }
   return false;
 }
 
-/// The buckets whose anchors may begin at `at`, where at least kPositions bytes are.
-unsigned exact_buckets(std::string_view text, std::size_t at) {
-  unsigned buckets = 0xff;
-  for (std::size_t p = 0; p < kPositions; ++p) {
-    buckets &= kMasks.at[p][static_cast<unsigned char>(text[at + p])];
-  }
-  return buckets;
+/// Does an anchor begin at `at`, where at least kPositions bytes are?
+inline bool anchor_at(std::string_view text, std::size_t at) {
+  const std::uint32_t head = first_four(text.data() + at);
+  return has_head_bit(head) && anchor_of_head_at(text, at, head);
 }
 
 std::size_t plainly(std::string_view text, std::size_t from) {
   for (std::size_t i = from; i + kPositions <= text.size(); ++i) {
-    const unsigned buckets = exact_buckets(text, i);
-    if (buckets != 0 && anchor_at(text, i, buckets)) {
+    if (anchor_at(text, i)) {
       return i;
     }
   }
@@ -137,8 +171,7 @@ constexpr NibbleMasks kNibbles = make_nibble_masks();
     auto found = ~static_cast<unsigned>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(hits, zero)));
     while (found != 0) {
       const std::size_t here = i + static_cast<std::size_t>(__builtin_ctz(found));
-      const unsigned buckets = exact_buckets(text, here);
-      if (buckets != 0 && anchor_at(text, here, buckets)) {
+      if (anchor_at(text, here)) {
         return here;
       }
       found &= found - 1;

@@ -17,20 +17,29 @@ constexpr std::size_t kMostWords = 4096;
 constexpr std::size_t kMostModules = 512;
 constexpr std::size_t kLongestTitle = 300;
 
-bool may_end_in_panic(Kind kind) {
+/// Is a panic for this reason what a report of this kind ends in? A kernel that warned may panic of something else soon
+/// after.
+bool ends_in_panic(Kind kind, std::string_view reason) {
+  const auto has = [&](std::string_view piece) { return reason.find(piece) != std::string_view::npos; };
   switch (kind) {
     case Kind::oops:
     case Kind::bug:
-    case Kind::warning:
+      return true;
     case Kind::rcu_stall:
+      return has("RCU") || has("rcu");
     case Kind::soft_lockup:
     case Kind::hard_lockup:
+      return has("lockup") || has("hung");
     case Kind::hung_task:
+      return has("hung");
+    case Kind::warning:
     case Kind::kasan:
     case Kind::kfence:
     case Kind::kmsan:
+    case Kind::kcsan:
     case Kind::ubsan:
-      return true;
+    case Kind::lockdep:
+      return has("panic_on_warn") || has("=panic");
     default:
       return false;
   }
@@ -53,7 +62,7 @@ Builder::Builder(const Start& start, const Line& line, std::uint64_t number, std
   report_.time = std::string(line.time);
   report_.first_line = first_number;
   report_.last_line = number;
-  died_ = line.text.starts_with("Internal error: ") || line.text.find("Oops: ") != std::string_view::npos ||
+  died_ = begins(line.text, "Internal error: ") || line.text.find("Oops: ") != std::string_view::npos ||
           line.text.find("[#") != std::string_view::npos;
   note(line, number);
   // The line is read as any other too: "CPU: 1 PID: 2 Comm: sh", "Call trace:", "Guest stack trace from sp=..".
@@ -93,7 +102,7 @@ void Builder::note(const Line& line, std::uint64_t number) {
       }
       break;
     case Kind::trace:
-      if (text.starts_with("task:")) {
+      if (begins(text, "task:")) {
         report_.comm = std::string(text_after(text, "task:", " "));
         std::string_view pid = text_after(text, " pid:", "p");
         skip_blanks(pid);
@@ -122,14 +131,13 @@ bool Builder::absorb(const Start& start, const Line& line, std::uint64_t number)
     const bool dump = report_.kind == Kind::register_dump;
     const bool fresh = report_.registers.empty();
     if (start.kind == Kind::register_dump) {
-      const bool header = start.title.starts_with("----[ Xen-");
-      same = report_.kind != Kind::debug_key && !start.title.starts_with("*** Dumping") && (!header || fresh);
+      const bool header = begins(start.title, "----[ Xen-");
+      same = report_.kind != Kind::debug_key && !begins(start.title, "*** Dumping") && (!header || fresh);
     } else if (start.kind == Kind::domain_crash) {
-      same =
-          fresh && (report_.kind == Kind::domain_crash || (dump && report_.title.starts_with("Pagetable walk from ")));
+      same = fresh && (report_.kind == Kind::domain_crash || (dump && begins(report_.title, "Pagetable walk from ")));
       if (same && dump) {
         report_.title = short_title(start.title);
-      } else if (same && start.title.starts_with("Domain ")) {
+      } else if (same && begins(start.title, "Domain ")) {
         report_.title += "; " + short_title(start.title);
         report_.title.resize(std::min(report_.title.size(), kLongestTitle));
       }
@@ -151,14 +159,14 @@ bool Builder::absorb(const Start& start, const Line& line, std::uint64_t number)
       (void)take_xen(line.text, number);
     }
   } else if (start.kind == Kind::oops) {
-    const bool dies = line.text.starts_with("Internal error: ") || line.text.find("[#") != std::string_view::npos;
+    const bool dies = begins(line.text, "Internal error: ") || line.text.find("[#") != std::string_view::npos;
     same = !died_ && dies && !ending_ && (report_.kind == Kind::oops || report_.kind == Kind::bug);
     died_ = died_ || same;
   } else if (start.kind == Kind::panic) {
-    same = may_end_in_panic(report_.kind) && report_.panic.empty();
+    same = ends_in_panic(report_.kind, line.text) && report_.panic.empty();
     if (same) {
       report_.panic = short_title(text_after(line.text, "not syncing", "\n"));
-      if (report_.panic.starts_with(": ")) {
+      if (begins(report_.panic, ": ")) {
         report_.panic.erase(0, 2);
       }
       frames_done_ = frames_done_ || !report_.frames.empty();
@@ -168,7 +176,7 @@ bool Builder::absorb(const Start& start, const Line& line, std::uint64_t number)
     }
   } else if (start.kind == Kind::trace) {
     // The parts that a trace begins with are parts of every report.
-    same = !(report_.kind == Kind::trace && line.text.starts_with("task:") && !report_.frames.empty()) && !ending_ &&
+    same = !(report_.kind == Kind::trace && begins(line.text, "task:") && !report_.frames.empty()) && !ending_ &&
            take_linux(line.text, number) != Took::no;
   }
   if (same) {
@@ -285,8 +293,7 @@ bool Builder::take_registers(std::string_view text, std::uint64_t number) {
     return false;
   }
   for (const auto& [name, value] : found) {
-    if (name == "pc" || name == "lr" || name == "rip" || name == "eip" || name == "elr_el1" ||
-        name.starts_with("lr_")) {
+    if (name == "pc" || name == "lr" || name == "rip" || name == "eip" || name == "elr_el1" || begins(name, "lr_")) {
       Frame frame;
       frame.address = value;
       frame.exact = name[0] != 'l';
@@ -349,7 +356,7 @@ void Builder::take_cpu_line(std::string_view text) {
 void Builder::take_modules(std::string_view text) {
   while (!text.empty() && report_.modules.size() < kMostModules) {
     skip_blanks(text);
-    if (text.starts_with("[last unloaded") || text.empty()) {
+    if (begins(text, "[last unloaded") || text.empty()) {
       break;
     }
     std::string_view word = text.substr(0, text.find(' '));
@@ -382,23 +389,23 @@ void Builder::take_location(std::string_view text, std::uint64_t number) {
 
 /// "CONTEXT: pv guest (d3v0)", "Domain 3 (vcpu#0) crashed on cpu#1:", "*** Dumping CPU1 guest state (d1v0): ***".
 void Builder::take_context(std::string_view text) {
-  if (text.starts_with("Domain ")) {
+  if (begins(text, "Domain ")) {
     report_.domain = number_after(text, "Domain ");
     report_.vcpu = number_after(text, "(vcpu#");
     report_.cpu = number_after(text, " cpu#");
     return;
   }
-  if (text.starts_with("*** Dumping Dom")) {
+  if (begins(text, "*** Dumping Dom")) {
     report_.domain = number_after(text, "Dom");
     report_.vcpu = number_after(text, "vcpu#");
     return;
   }
-  if (text.starts_with("*** Dumping CPU") || text.starts_with("Panic on CPU ")) {
+  if (begins(text, "*** Dumping CPU") || begins(text, "Panic on CPU ")) {
     report_.cpu = number_after(text, "CPU");
     if (!report_.cpu) {
       report_.cpu = number_after(text, "CPU ");
     }
-  } else if (text.starts_with("CPU") && text.find(": Unexpected Trap") != std::string_view::npos) {
+  } else if (begins(text, "CPU") && text.find(": Unexpected Trap") != std::string_view::npos) {
     report_.cpu = number_after(text, "CPU");
   }
   if (text.find("hypervisor (") != std::string_view::npos || text.find("host state") != std::string_view::npos) {
@@ -409,7 +416,7 @@ void Builder::take_context(std::string_view text) {
     const auto domain = take_decimal(rest);
     if (domain && take(rest, "v")) {
       const auto vcpu = take_decimal(rest);
-      if (vcpu && rest.starts_with(")")) {
+      if (vcpu && begins(rest, ")")) {
         report_.domain = domain;
         report_.vcpu = vcpu;
       }

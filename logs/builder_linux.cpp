@@ -13,7 +13,7 @@ namespace {
 using std::string_view_literals::operator""sv;
 
 /// Lines that are a report's and say nothing that is kept. What arm32, arm64, x86 and the detectors write, of all ages.
-constexpr std::array kOthers = {
+constexpr WordSet kOthers(std::array{
     "Hardware name:"sv,
     "Tainted:"sv,
     "Workqueue:"sv,
@@ -151,10 +151,10 @@ constexpr std::array kOthers = {
     "Object "sv,
     "Redzone"sv,
     "Padding"sv,
-};
+});
 
 bool is_other(std::string_view text) {
-  return std::ranges::any_of(kOthers, [&](std::string_view word) { return text.starts_with(word); });
+  return kOthers.begins(text);
 }
 
 /// " <TASK>", "</IRQ>", "<#DF>", "<<EOE>>".
@@ -234,7 +234,7 @@ Builder::Took Builder::take_linux(std::string_view text, std::uint64_t number) {
     const bool ends = body.front() == '=' && !report_.frames.empty() && report_.kind != Kind::lockdep;
     return ends ? Took::last : body.front() == '=' ? Took::yes : Took::neutral;
   }
-  if (body == "Call trace:" || body == "Call Trace:" || body == "Backtrace:" || body.starts_with("Call Trace: ")) {
+  if (body == "Call trace:" || body == "Call Trace:" || body == "Backtrace:" || begins(body, "Call Trace: ")) {
     begin_trace();
     registers_done_ = true;
     return Took::yes;
@@ -247,17 +247,17 @@ Builder::Took Builder::take_linux(std::string_view text, std::uint64_t number) {
   }
   if (take(body, "PC is at ") || take(body, "LR is at ")) {
     Frame frame;
-    frame.exact = text.starts_with("PC");
+    frame.exact = begins(text, "PC");
     if (take_symbol(body, frame)) {
       add_spot(number, Spot::What::frame, frame);
-      if (text.starts_with("PC") && !pc_) {
+      if (begins(text, "PC") && !pc_) {
         pc_ = frame;
       }
     }
     return Took::yes;
   }
   for (const auto key : {"pc : "sv, "lr : "sv, "RIP: "sv, "EIP: "sv, "IP: "sv}) {
-    if (!body.starts_with(key)) {
+    if (!begins(body, key)) {
       continue;
     }
     // "RIP: 0010:name+..", "RIP: e030:[<addr>]  [<addr>] name+..", "IP: [<addr>] name+.."
@@ -284,7 +284,7 @@ Builder::Took Builder::take_linux(std::string_view text, std::uint64_t number) {
     (void)take_registers(body, number);
     return Took::yes;
   }
-  if (body.starts_with("Modules linked in:")) {
+  if (begins(body, "Modules linked in:")) {
     if (report_.modules.empty()) {
       take_modules(body.substr(18));
     }
@@ -296,17 +296,17 @@ Builder::Took Builder::take_linux(std::string_view text, std::uint64_t number) {
       skip_trace_ = true;
       return Took::yes;
     }
-    if (body.starts_with("CPU: ") || body.starts_with("NMI backtrace for cpu ")) {
+    if (begins(body, "CPU: ") || begins(body, "NMI backtrace for cpu ")) {
       skip_trace_ = false;
     }
     std::string_view cpu = body;
     (void)take(cpu, "rcu: ");
     skip_blanks(cpu);
-    if (const auto stalled = take_decimal(cpu); stalled && cpu.starts_with("-") && !report_.cpu) {
+    if (const auto stalled = take_decimal(cpu); stalled && begins(cpu, "-") && !report_.cpu) {
       report_.cpu = stalled;  // "1-....: (680 ticks this GP) ..."
       return Took::yes;
     }
-    if (body.starts_with("task:") || body.starts_with("Task dump for")) {
+    if (begins(body, "task:") || begins(body, "Task dump for")) {
       return Took::yes;
     }
   }
@@ -314,7 +314,7 @@ Builder::Took Builder::take_linux(std::string_view text, std::uint64_t number) {
     report_.title += " " + std::string(body.substr(0, 280));  // kernels with PREEMPT_RT of 5.10 break the line
     return Took::yes;
   }
-  if (body.starts_with("CPU: ") && body.find(" Comm: ") != std::string_view::npos) {
+  if (begins(body, "CPU: ") && body.find(" Comm: ") != std::string_view::npos) {
     take_cpu_line(body);
     if (report_.kind == Kind::trace && report_.title == "Call trace" && !report_.comm.empty()) {
       report_.title = "Call trace of " + report_.comm;
@@ -324,29 +324,29 @@ Builder::Took Builder::take_linux(std::string_view text, std::uint64_t number) {
     registers_done_ = registers_done_ || frames_done_;
     return Took::yes;
   }
-  if (body.starts_with("CPU") && (body.ends_with(": stopping") || body.ends_with(": stopping\r"))) {
+  if (begins(body, "CPU") && (body.ends_with(": stopping") || body.ends_with(": stopping\r"))) {
     frames_done_ = true;
     registers_done_ = true;
     return Took::yes;
   }
-  if (body.starts_with("Kernel Offset: ")) {
+  if (begins(body, "Kernel Offset: ")) {
     std::string_view value = body.substr(15);
-    if (value.starts_with("disabled")) {
+    if (begins(value, "disabled")) {
       report_.kaslr_offset = 0;
     } else if (take(value, "0x")) {
       report_.kaslr_offset = take_hex(value);
     }
     return Took::yes;
   }
-  if (body.starts_with("---[ end Kernel panic")) {
+  if (begins(body, "---[ end Kernel panic")) {
     return Took::last;
   }
-  if (body.starts_with("---[ end trace")) {
+  if (begins(body, "---[ end trace")) {
     ending_ = true;
     in_trace_ = false;
     return Took::yes;
   }
-  if (body.starts_with("Stack:")) {
+  if (begins(body, "Stack:")) {
     in_stack_ = true;
     return Took::yes;
   }
@@ -366,7 +366,7 @@ Builder::Took Builder::take_linux(std::string_view text, std::uint64_t number) {
   if (body.front() == '^' || is_other(body) || body.find("locks held by") != std::string_view::npos ||
       body.find("lock held by") != std::string_view::npos || (body.front() == '[' && body.find("] *pgd") < 24) ||
       (body.front() == '[' && body.find("] pgd=") < 24)) {
-    return ending_ && body.starts_with("BUG: ") ? Took::no : Took::yes;
+    return ending_ && begins(body, "BUG: ") ? Took::no : Took::yes;
   }
   return Took::no;
 }

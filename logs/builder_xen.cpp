@@ -12,7 +12,7 @@ namespace {
 
 using std::string_view_literals::operator""sv;
 
-constexpr std::array kOthers = {
+constexpr WordSet kOthers(std::array{
     "domain_crash"sv,
     "Pagetable walk from"sv,
     "L5["sv,
@@ -41,7 +41,7 @@ constexpr std::array kOthers = {
     "No per-CPU stack"sv,
     "Current stack base"sv,
     "DOUBLE FAULT"sv,
-};
+});
 
 /// "fc 0f 0b <48> 8b": bytes of code.
 bool is_code_row(std::string_view text) {
@@ -75,32 +75,31 @@ Builder::Took Builder::take_xen(std::string_view text, std::uint64_t number) {
         "General information"sv, "Rangesets"sv,       "Memory pages"sv, "VCPU information"sv,
         "NODE affinity"sv,       "Notifying guest"sv, "nr_pages"sv,     "Domain info"sv};
     const bool part = is_blank(text.front()) || body.find("' pressed") != std::string_view::npos ||
-                      std::ranges::any_of(kWords, [&](std::string_view w) { return body.starts_with(w); });
+                      std::ranges::any_of(kWords, [&](std::string_view w) { return begins(body, w); });
     return part ? Took::yes : Took::no;
   }
   if (body.front() == '*' && body.find_first_not_of('*') == std::string_view::npos) {
     panic_title_ = false;
     return Took::yes;
   }
-  if (body.starts_with("Reboot in ") || body.starts_with("Manual reset required") ||
-      body.starts_with("System shutting down")) {
+  if (begins(body, "Reboot in ") || begins(body, "Manual reset required") || begins(body, "System shutting down")) {
     return Took::last;
   }
-  if (body.starts_with("Panic on CPU ")) {
+  if (begins(body, "Panic on CPU ")) {
     panic_title_ = true;
     take_context(body);
     return Took::yes;
   }
   if (panic_title_) {
     // The reason, over one line or more, up to the row of stars. The first is the title of a report without a better.
-    if (report_.kind == Kind::xen_panic && report_.title.starts_with("Panic on CPU ")) {
+    if (report_.kind == Kind::xen_panic && begins(report_.title, "Panic on CPU ")) {
       report_.title = "Panic: " + std::string(body.substr(0, 280));
     } else if (report_.panic.empty()) {
       report_.panic = std::string(body.substr(0, 280));
     }
     return Took::yes;
   }
-  if (body.starts_with("----[ Xen-")) {
+  if (begins(body, "----[ Xen-")) {
     const std::string_view version = text_after(body, "----[ ", " ");
     report_.release = std::string(version.substr(0, 64));
     for (const auto name : {"x86_64"sv, "arm64"sv, "arm32"sv, "x86_32"sv}) {
@@ -120,11 +119,11 @@ Builder::Took Builder::take_xen(std::string_view text, std::uint64_t number) {
     in_trace_ = false;
     return Took::yes;
   }
-  if (body.starts_with("Xen call trace:")) {
+  if (begins(body, "Xen call trace:")) {
     begin_trace();
     return Took::yes;
   }
-  if (body.starts_with("Xen code around ")) {
+  if (begins(body, "Xen code around ")) {
     code_row_ = true;
     return Took::yes;
   }
@@ -138,7 +137,7 @@ Builder::Took Builder::take_xen(std::string_view text, std::uint64_t number) {
   if (in_stack_ && take_stack_row(body, number)) {
     return Took::yes;
   }
-  if (body.starts_with("CPU: ")) {
+  if (begins(body, "CPU: ")) {
     std::string_view value = body.substr(4);
     skip_blanks(value);
     if (!report_.cpu) {
@@ -146,7 +145,7 @@ Builder::Took Builder::take_xen(std::string_view text, std::uint64_t number) {
     }
     return Took::yes;
   }
-  if (body.starts_with("RIP:") || body.starts_with("PC:")) {
+  if (begins(body, "RIP:") || begins(body, "PC:")) {
     const std::size_t plus = body.find('+');
     if (plus != std::string_view::npos) {
       std::string_view token = body.substr(body.rfind(' ', plus) + 1);
@@ -161,7 +160,7 @@ Builder::Took Builder::take_xen(std::string_view text, std::uint64_t number) {
       return Took::yes;
     }
   }
-  if (body.starts_with("RFLAGS:") || body.starts_with("EFLAGS:") || body.starts_with("CPSR:")) {
+  if (begins(body, "RFLAGS:") || begins(body, "EFLAGS:") || begins(body, "CPSR:")) {
     const std::size_t at = std::min(body.find("CONTEXT: "), body.find("MODE:"));
     if (at != std::string_view::npos && report_.mode.empty()) {
       const std::string_view mode = body.substr(body.find(':', at) + 1);
@@ -174,9 +173,8 @@ Builder::Took Builder::take_xen(std::string_view text, std::uint64_t number) {
     return Took::yes;
   }
   take_context(body);
-  if (body.starts_with("*** ") ||
-      std::ranges::any_of(kOthers, [&](std::string_view word) { return body.starts_with(word); }) ||
-      (body.starts_with("Domain ") && body.find("crashed") != std::string_view::npos)) {
+  if (begins(body, "*** ") || kOthers.begins(body) ||
+      (begins(body, "Domain ") && body.find("crashed") != std::string_view::npos)) {
     return Took::yes;
   }
   return Took::no;

@@ -157,7 +157,7 @@ bool take_priority(std::string_view& text, Line& line) {
 bool take_facility(std::string_view& text) {
   static constexpr std::array kFacilities = {"kern"sv, "user"sv, "daemon"sv, "syslog"sv, "auth"sv};
   for (const auto name : kFacilities) {
-    if (text.starts_with(name)) {
+    if (begins(text, name)) {
       const std::string_view rest = text.substr(name.size());
       const std::size_t colon = rest.find_first_not_of(' ');
       if (colon != std::string_view::npos && rest[colon] == ':') {
@@ -197,7 +197,8 @@ bool take_bare_time(std::string_view& text, Line& line) {
   const auto digits = [&](std::size_t at, std::size_t count) {
     return at + count <= text.size() && std::ranges::all_of(text.substr(at, count), is_digit);
   };
-  const bool month = std::ranges::any_of(kMonths, [&](std::string_view m) { return text.starts_with(m); });
+  const bool month =
+      !is_digit(text.front()) && std::ranges::any_of(kMonths, [&](std::string_view m) { return begins(text, m); });
   if (month && text.size() > 15 && digits(7, 2) && text[9] == ':' && digits(10, 2) && text[12] == ':' &&
       digits(13, 2)) {
     n = 15;
@@ -289,11 +290,17 @@ Line strip_prefix(std::string_view text) {
 }
 
 std::size_t find_second_line(std::string_view text) {
-  for (std::size_t i = 1; i < text.size(); ++i) {
+  // Most lines have neither: two searches of the library's are faster than one of ours.
+  const auto next = [&](char c, std::size_t from) { return std::min(text.find(c, from), text.size()); };
+  std::size_t paren = next('(', 1);
+  std::size_t bracket = next('[', 1);
+  for (std::size_t i = std::min(paren, bracket); i < text.size(); i = std::min(paren, bracket)) {
     const char c = text[i];
+    paren = c == '(' ? next('(', i + 1) : paren;
+    bracket = c == '[' ? next('[', i + 1) : bracket;
     if (c == '(') {
       const std::string_view rest = text.substr(i);
-      if (rest.starts_with("(XEN) ")) {
+      if (begins(rest, "(XEN) ")) {
         return i;
       }
       if (rest.size() > 4 && rest[1] == 'd' && is_digit(rest[2])) {

@@ -34,7 +34,8 @@ struct Frame {
   bool guess = false;         ///< marked "?" by the kernel, or found by looking at the words of the stack
   bool from_symbols = false;  ///< the name comes from a symbol file, not from the log
   bool inlined = false;
-  std::string file;  ///< empty when not known
+  std::string found_by;  ///< of a trace that was made from registers and rows of a stack: as in xstack's other traces
+  std::string file;      ///< empty when not known
   unsigned line = 0;
 };
 
@@ -49,6 +50,7 @@ struct Report {
   std::optional<unsigned> pid;
   std::string comm;
   std::string release;           ///< "6.1.0-50-arm64", "Xen-4.17.5"
+  std::string guest_release;     ///< of the kernel of a domain that Xen writes about, when it said so earlier
   std::string build_id;          ///< of the kernel, hexadecimal, when the log says it
   std::string time;              ///< of the first line, as printed
   std::string arch;              ///< "arm32", "arm64", "x86_32", "x86_64" as far as the text shows
@@ -62,8 +64,9 @@ struct Report {
   std::vector<std::uint64_t> stack;            ///< words as printed
   unsigned stack_word = 0;                     ///< bytes of each
   std::optional<std::uint64_t> kaslr_offset;
-  std::string panic;  ///< the reason of a panic that the report ended in, when it began as something else
-  std::string stage;  ///< how far the boot had come
+  std::string trace_end;  ///< why a trace that was made from registers and rows ends: "user-mode", ...
+  std::string panic;      ///< the reason of a panic that the report ended in, when it began as something else
+  std::string stage;      ///< how far the boot had come
   std::string signature;
   bool known = false;      ///< listed as expected
   bool truncated = false;  ///< a limit cut it: a line beyond all measure, or too many lines

@@ -267,6 +267,15 @@ void Scanner::close(std::size_t index, bool truncated) {
   if (origin.who == Origin::Who::console && xen_seen_) {
     report.domain = 0;
   }
+  if (origin.who == Origin::Who::xen && report.domain) {
+    // What the domain's own kernel wrote of itself: the hardware domain's lines have no prefix.
+    const auto guest = *report.domain == 0 ? WriterKey{static_cast<int>(Origin::Who::console), 0U}
+                                           : WriterKey{static_cast<int>(Origin::Who::domain), *report.domain};
+    if (const auto writer = writers_.find(guest); writer != writers_.end()) {
+      report.guest_release = writer->second.release;
+      report.kaslr_offset = writer->second.kaslr_offset;
+    }
+  }
   report.stage = stage_;
   report.truncated = truncated;
   if (builder->finish()) {

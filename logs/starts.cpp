@@ -24,29 +24,29 @@ void take_subsystem(std::string_view& text) {
     }
   }
   std::string_view rest = text;
-  if (take(rest, "CPU") && take_decimal(rest) && take(rest, ": ") && rest.starts_with("Watchdog detected")) {
+  if (take(rest, "CPU") && take_decimal(rest) && take(rest, ": ") && begins(rest, "Watchdog detected")) {
     text = rest;
   }
 }
 
 std::optional<Kind> kind_of_bug(std::string_view what) {
-  if (what.starts_with("KASAN: ")) {
+  if (begins(what, "KASAN: ")) {
     return Kind::kasan;
   }
-  if (what.starts_with("KFENCE: ")) {
+  if (begins(what, "KFENCE: ")) {
     return Kind::kfence;
   }
-  if (what.starts_with("KCSAN: ")) {
+  if (begins(what, "KCSAN: ")) {
     return Kind::kcsan;
   }
-  if (what.starts_with("KMSAN: ")) {
+  if (begins(what, "KMSAN: ")) {
     return Kind::kmsan;
   }
-  if (what.starts_with("unable to handle") || what.starts_with("kernel NULL pointer") ||
-      what.starts_with("stack guard page was hit") || what.starts_with("TASK stack guard page")) {
+  if (begins(what, "unable to handle") || begins(what, "kernel NULL pointer") ||
+      begins(what, "stack guard page was hit") || begins(what, "TASK stack guard page")) {
     return Kind::oops;
   }
-  if (what.starts_with("soft lockup")) {
+  if (begins(what, "soft lockup")) {
     return Kind::soft_lockup;
   }
   // The kernel's own, not "BUG: feature request" of some program.
@@ -66,8 +66,8 @@ std::optional<Kind> kind_of_bug(std::string_view what) {
                                          "key "sv,
                                          "Dentry "sv,
                                          "Invalid wait context"sv};
-  if (std::ranges::any_of(kOthers, [&](std::string_view w) { return what.starts_with(w); })) {
-    return what.starts_with("Invalid wait") ? Kind::lockdep : Kind::bug;
+  if (std::ranges::any_of(kOthers, [&](std::string_view w) { return begins(what, w); })) {
+    return begins(what, "Invalid wait") ? Kind::lockdep : Kind::bug;
   }
   return std::nullopt;
 }
@@ -89,7 +89,7 @@ constexpr std::array kLockdep = {"possible circular locking dependency detected"
                                  "bad contention detected"sv};
 
 bool is_lockdep(std::string_view what) {
-  return std::ranges::any_of(kLockdep, [&](std::string_view w) { return what.starts_with(w); }) ||
+  return std::ranges::any_of(kLockdep, [&](std::string_view w) { return begins(what, w); }) ||
          (has(what, "-safe -> ") && has(what, "-unsafe lock order"));
 }
 
@@ -101,7 +101,7 @@ bool has_file_and_line(std::string_view word) {
 }
 
 bool is_warning(std::string_view what) {
-  if (what.starts_with("CPU: ") || what.starts_with("at ")) {
+  if (begins(what, "CPU: ") || begins(what, "at ")) {
     return has(what, " at ") || has(what, "+0x") || has_file_and_line(what.substr(0, what.find('(')));
   }
   const std::string_view word = what.substr(0, what.find(' '));
@@ -109,11 +109,11 @@ bool is_warning(std::string_view what) {
 }
 
 std::optional<Start> start_of_info(std::string_view text, std::string_view what) {
-  if (what.starts_with("rcu") &&
+  if (begins(what, "rcu") &&
       (has(what, "self-detected stall") || has(what, "detected stall") || has(what, "detected expedited stall"))) {
     return Start{Kind::rcu_stall, text};
   }
-  if (what.starts_with("task ") && has(what, "blocked") && has(what, " for more than ")) {
+  if (begins(what, "task ") && has(what, "blocked") && has(what, " for more than ")) {
     return Start{Kind::hung_task, text};
   }
   if (is_lockdep(what)) {
@@ -128,7 +128,7 @@ bool is_x86_die(std::string_view text) {
                                         "double fault: "sv,        "stack segment: "sv,     "int3: "sv,
                                         "alignment check: "sv,     "segment not present"sv, "invalid TSS"sv,
                                         "kernel stack overflow"sv, "unexpected #"sv};
-  return has(text, "[#") && std::ranges::any_of(kNames, [&](std::string_view n) { return text.starts_with(n); });
+  return has(text, "[#") && std::ranges::any_of(kNames, [&](std::string_view n) { return begins(text, n); });
 }
 
 }  // namespace
@@ -136,14 +136,14 @@ bool is_x86_die(std::string_view text) {
 std::optional<Start> linux_start(std::string_view text) {
   take_subsystem(text);
   std::string_view what = text;
-  if (text.starts_with("Kernel panic - not syncing")) {
+  if (begins(text, "Kernel panic - not syncing")) {
     return Start{Kind::panic, text};
   }
-  if (text.starts_with("Internal error: ") || text.starts_with("Unable to handle kernel ") ||
-      (text.starts_with("Oops: ") && has(text, "[#")) || text.starts_with("PANIC: double fault") || is_x86_die(text)) {
+  if (begins(text, "Internal error: ") || begins(text, "Unable to handle kernel ") ||
+      (begins(text, "Oops: ") && has(text, "[#")) || begins(text, "PANIC: double fault") || is_x86_die(text)) {
     return Start{Kind::oops, text};
   }
-  if (text.starts_with("kernel BUG at ")) {
+  if (begins(text, "kernel BUG at ")) {
     return Start{Kind::bug, text};
   }
   if (take(what, "BUG: ")) {
@@ -162,16 +162,16 @@ std::optional<Start> linux_start(std::string_view text) {
     // up to 4.10 or so
     return is_lockdep(what) ? std::optional(Start{Kind::lockdep, what.substr(0, what.find(" ]"))}) : std::nullopt;
   }
-  if (text.starts_with("Watchdog detected hard LOCKUP")) {
+  if (begins(text, "Watchdog detected hard LOCKUP")) {
     return Start{Kind::hard_lockup, text};
   }
-  if (text.starts_with("UBSAN: ") && (has(text, " in ") || has(text, ":"))) {
+  if (begins(text, "UBSAN: ") && (has(text, " in ") || has(text, ":"))) {
     return Start{Kind::ubsan, text};
   }
-  if (text.starts_with("CPU: ") && has(text, " PID: ") && has(text, " Comm: ")) {
+  if (begins(text, "CPU: ") && has(text, " PID: ") && has(text, " Comm: ")) {
     return Start{Kind::trace, "Call trace"};
   }
-  if (text.starts_with("task:") && has(text, " state:")) {
+  if (begins(text, "task:") && has(text, " state:")) {
     return Start{Kind::trace, text.substr(0, text.find(' '))};
   }
   const std::string_view bare = trimmed(text);
@@ -182,68 +182,67 @@ std::optional<Start> linux_start(std::string_view text) {
 }
 
 std::optional<Start> xen_start(std::string_view text) {
-  if (text.starts_with("domain_crash called from") || text.starts_with("domain_crash_sync called from")) {
+  if (begins(text, "domain_crash called from") || begins(text, "domain_crash_sync called from")) {
     return Start{Kind::domain_crash, text};
   }
-  if (text.starts_with("Domain ") && (has(text, ") crashed on cpu#") || has(text, " reported crashed by domain "))) {
+  if (begins(text, "Domain ") && (has(text, ") crashed on cpu#") || has(text, " reported crashed by domain "))) {
     return Start{Kind::domain_crash, text};
   }
-  if (text.starts_with("Panic on CPU ") || has(text.substr(0, 32), ": Unexpected Trap: ")) {
+  if (begins(text, "Panic on CPU ") || has(text.substr(0, 32), ": Unexpected Trap: ")) {
     return Start{Kind::xen_panic, text};
   }
-  if (text.starts_with("Xen BUG at ")) {
+  if (begins(text, "Xen BUG at ")) {
     return Start{Kind::xen_bug, text};
   }
-  if (text.starts_with("Assertion '") && has(text, " failed at ")) {
+  if (begins(text, "Assertion '") && has(text, " failed at ")) {
     return Start{Kind::xen_assert, text};
   }
-  if (text.starts_with("Xen WARN at ")) {
+  if (begins(text, "Xen WARN at ")) {
     return Start{Kind::xen_warn, text};
   }
-  if (text.starts_with("*** Dumping ")) {
+  if (begins(text, "*** Dumping ")) {
     return Start{Kind::register_dump, text};
   }
-  if (text.starts_with("----[ Xen-") || text.starts_with("Guest stack trace from ") ||
-      text.starts_with("Xen stack trace from ") || text.starts_with("Xen call trace:") ||
-      text.starts_with("Pagetable walk from ")) {
+  if (begins(text, "----[ Xen-") || begins(text, "Guest stack trace from ") || begins(text, "Xen stack trace from ") ||
+      begins(text, "Xen call trace:") || begins(text, "Pagetable walk from ")) {
     return Start{Kind::register_dump, text};
   }
-  if (text.size() > 12 && text[0] == '\'' && text.substr(2).starts_with("' pressed -> ")) {
+  if (text.size() > 12 && text[0] == '\'' && begins(text.substr(2), "' pressed -> ")) {
     return Start{Kind::debug_key, text};
   }
   return std::nullopt;
 }
 
 bool is_lead_in(std::string_view text) {
-  if (text.starts_with("8<--- cut here") || has(text, "-----[ cut here ]-----")) {
+  if (begins(text, "8<--- cut here") || (begins(text, "-----") && has(text, "[ cut here ]-----"))) {
     return true;
   }
-  return text.size() >= 20 && text.find_first_not_of('=') == std::string_view::npos;
+  return text.size() >= 20 && text.front() == '=' && text.find_first_not_of('=') == std::string_view::npos;
 }
 
 std::optional<std::string_view> boot_stage(const Line& line) {
   const std::string_view text = line.text;
-  if (text.starts_with("U-Boot SPL ") || text.starts_with("U-Boot TPL ")) {
+  if (begins(text, "U-Boot SPL ") || begins(text, "U-Boot TPL ")) {
     return "U-Boot SPL";
   }
-  if (text.starts_with("U-Boot 2")) {
+  if (begins(text, "U-Boot 2")) {
     return "U-Boot";
   }
-  if (text.starts_with("Starting kernel")) {
+  if (begins(text, "Starting kernel")) {
     return "kernel started";
   }
   if (line.origin.who == Origin::Who::xen) {
-    return text.starts_with("Xen version ")      ? std::optional("Xen"sv)
-           : text.starts_with("*** LOADING DOM") ? std::optional("Xen loads domain 0"sv)
-                                                 : std::nullopt;
+    return begins(text, "Xen version ")      ? std::optional("Xen"sv)
+           : begins(text, "*** LOADING DOM") ? std::optional("Xen loads domain 0"sv)
+                                             : std::nullopt;
   }
-  if (text.starts_with("Linux version ")) {
+  if (begins(text, "Linux version ")) {
     return "Linux";
   }
-  if (text.starts_with("Freeing unused kernel ")) {
+  if (begins(text, "Freeing unused kernel ")) {
     return "Linux is up";
   }
-  if (text.starts_with("Run /")) {
+  if (begins(text, "Run /")) {
     return "init";
   }
   if (text.ends_with("login: ") || text.ends_with("login:")) {

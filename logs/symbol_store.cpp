@@ -4,19 +4,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <filesystem>
 #include <system_error>
 
-#include "base/text.h"
+#include "logs/namer.h"
 #include "logs/words.h"
-#include "symbols/symbol_file.h"
+#include "symbols/debug_search.h"
 
 namespace xstack::logs {
 namespace {
 
 constexpr std::size_t kMostLoaded = 64;
-constexpr std::size_t kMostWordsNamed = 8;  ///< of one row of a stack
+constexpr std::size_t kMostChosen = 4096;
 
 /// A release comes from the log: only what can be a part of a file's name.
 bool is_safe_name(std::string_view text) {
@@ -26,21 +25,9 @@ bool is_safe_name(std::string_view text) {
   });
 }
 
-/// "System.map-6.1.0-50-arm64" is of 6.1.0-50-arm64; nothing for files whose names do not say.
-std::string_view release_of_path(std::string_view path) {
-  const std::string_view name = path.substr(path.rfind('/') + 1);
-  for (const std::string_view key : {"System.map-", "vmlinux-", "xen-syms-"}) {
-    if (name.starts_with(key)) {
-      std::string_view rest = name.substr(key.size());
-      for (const std::string_view end : {".debug", ".zst", ".xz", ".gz", ".map"}) {
-        if (rest.ends_with(end)) {
-          rest.remove_suffix(end.size());
-        }
-      }
-      return rest;
-    }
-  }
-  return {};
+bool is_file(const std::string& path) {
+  std::error_code ignored;
+  return std::filesystem::is_regular_file(path, ignored);
 }
 
 /// Is this report about Xen's own code: what it prints of itself, not of a guest.
@@ -48,22 +35,10 @@ bool about_xen(const Report& report) {
   return report.origin.who == Origin::Who::xen && !report.domain;
 }
 
-std::string describe(const CodeSymbol& symbol, std::uint64_t address) {
-  std::string out = fmt::format("{}+0x{:x}", symbol.name, address - symbol.start.value);
-  if (symbol.size != 0) {
-    out += fmt::format("/0x{:x}", symbol.size);
-  }
-  if (!symbol.module.empty()) {
-    out += fmt::format(" [{}]", symbol.module);
-  }
-  return escape(out);
-}
-
-void append(std::map<std::uint64_t, std::string>& notes, std::uint64_t line, const std::string& text) {
-  std::string& note = notes[line];
-  if (note.size() < 1024) {
-    note += note.empty() ? text : ", " + text;
-  }
+/// The release of the kernel that the report is about. What Xen writes of a guest has Xen's as its own.
+std::string kernel_release(const Report& report) {
+  const std::string& release = report.origin.who == Origin::Who::xen ? report.guest_release : report.release;
+  return is_safe_name(release) ? release : std::string();
 }
 
 }  // namespace
@@ -89,184 +64,129 @@ SymbolSpec parse_symbol_spec(std::string_view text) {
 SymbolStore::SymbolStore(std::vector<SymbolSpec> specs, std::vector<std::string> directories)
     : specs_(std::move(specs)), directories_(std::move(directories)) {}
 
-SymbolStore::Source* SymbolStore::load(const std::string& path, bool must_exist) {
+void SymbolStore::warn(std::string text) {
+  if (warned_.size() < kMostLoaded && warned_.insert(text).second) {
+    warnings_.push_back(std::move(text));
+  }
+}
+
+KernelFile* SymbolStore::load(const std::string& path) {
   if (const auto found = loaded_.find(path); found != loaded_.end()) {
     return found->second.get();
   }
-  std::error_code ignored;
-  if (loaded_.size() >= kMostLoaded || (!must_exist && !std::filesystem::exists(path, ignored))) {
+  if (loaded_.size() >= kMostLoaded) {
     return nullptr;
   }
   auto& slot = loaded_[path];
-  // Text does not say its machine, and an image is read for its own.
-  static constexpr std::array kMachines = {ArchId::arm64, ArchId::x86_64, ArchId::arm32, ArchId::x86_32};
-  std::optional<Error> why;
-  for (const ArchId arch : kMachines) {
-    auto file = read_symbol_file(path, arch);
-    if (file) {
-      slot = std::make_unique<Source>();
-      slot->table = std::move(file->table);
-      break;
-    }
-    why = file.error();
-    if (why->code != Errc::unsupported) {
-      break;
-    }
+  auto file = KernelFile::open(path, directories_);
+  if (file) {
+    slot = std::move(*file);
+  } else {
+    warn(file.error().message);
   }
-  if (!slot) {
-    warnings_.push_back(fmt::format("{}: {}", path, why ? why->message : "no symbols"));
-    return nullptr;
-  }
-  Source& source = *slot;
-  source.by_name.reserve(source.table.size());
-  source.table.for_each([&](std::string_view name, std::uint64_t address, std::uint64_t size) {
-    source.by_name.emplace(std::string(name), std::pair(address, size));
-  });
-  const auto first = [&](std::initializer_list<std::string_view> names) -> std::optional<std::uint64_t> {
-    for (const auto name : names) {
-      if (const auto address = source.table.address_of(name)) {
-        return address;
-      }
-    }
-    return std::nullopt;
-  };
-  source.text_begin = first({"_stext", "_text", "stext"}).value_or(0);
-  source.text_end = first({"_etext"}).value_or(~std::uint64_t{0});
-  source.is_xen = source.by_name.contains("idle_vcpu") || source.by_name.contains("dom_xen");
   return slot.get();
 }
 
-std::vector<SymbolStore::Source*> SymbolStore::sources_for(const Report& report) {
-  std::vector<Source*> found;
-  const auto add = [&](Source* source) {
-    if (source != nullptr && std::ranges::find(found, source) == found.end()) {
-      found.push_back(source);
+/// Does the file belong to the kernel of the report, as far as both say what they are? `told`: the user says that it
+/// does, and only a build-id says otherwise.
+bool SymbolStore::is_of(KernelFile& file, const Report& report, bool told) {
+  const auto build_id = file.build_id();
+  if (build_id && !report.build_id.empty()) {
+    if (*build_id != report.build_id && told) {
+      warn(fmt::format("{}: not used: its build-id is {}, the log's {}", file.path(), *build_id, report.build_id));
+    }
+    return *build_id == report.build_id;
+  }
+  const std::string mine = kernel_release(report);
+  if (told || mine.empty()) {
+    return true;
+  }
+  const auto release = file.release();
+  return !release || *release == mine;
+}
+
+SymbolStore::Files SymbolStore::choose(const Report& report) {
+  Files files;
+  const bool xen = about_xen(report);
+  const auto take_file = [&](const std::string& path, bool told) {
+    KernelFile* file = load(path);
+    if (file == nullptr || (!told && file->is_xen() != xen) || !is_of(*file, report, told)) {
+      return;
+    }
+    files.names = files.names == nullptr ? file : files.names;
+    if (files.lines == nullptr && file->has_lines()) {
+      files.lines = file;
     }
   };
-  const bool xen = about_xen(report);
   for (const auto& spec : specs_) {
     const bool meant = spec.who == SymbolSpec::Who::xen ? xen
                        : spec.who == SymbolSpec::Who::domain
                            ? !xen && (report.domain ? *report.domain == spec.domain : spec.domain == 0)
                            : false;
     if (meant) {
-      add(load(spec.path, true));
+      take_file(spec.path, true);
     }
   }
-  if (!found.empty()) {
-    return found;
-  }
-  const bool safe = is_safe_name(report.release);
-  // What Xen writes of a guest has Xen's release, not the guest's.
-  const bool own_release = safe && (xen || report.origin.who != Origin::Who::xen);
-  for (const auto& spec : specs_) {
-    if (spec.who != SymbolSpec::Who::anyone) {
-      continue;
-    }
-    const std::string_view release = release_of_path(spec.path);
-    if (!release.empty() && own_release && !xen && release != report.release) {
-      continue;
-    }
-    Source* source = load(spec.path, true);
-    if (source != nullptr && source->is_xen == xen) {
-      add(source);
+  if (files.names == nullptr) {
+    for (const auto& spec : specs_) {
+      if (spec.who == SymbolSpec::Who::anyone) {
+        take_file(spec.path, false);
+      }
     }
   }
-  if (found.empty() && own_release && !xen) {
+  if (files.lines != nullptr || xen) {
+    return files;
+  }
+  const std::string release = kernel_release(report);
+  const auto text_of = [](const std::string& text) { return text.empty() ? std::nullopt : std::optional(text); };
+  const KernelFiles found = find_kernel_files(directories_, text_of(report.build_id), text_of(release));
+  std::vector<std::string> paths = found.by_release;
+  if (found.by_build_id) {
+    paths.insert(paths.begin(), *found.by_build_id);
+  }
+  if (!release.empty()) {
     for (const auto& directory : directories_) {
-      if (report.build_id.size() > 2) {
-        add(load(
-            fmt::format("{}/.build-id/{}/{}.debug", directory, report.build_id.substr(0, 2), report.build_id.substr(2)),
-            false));
-      }
-      for (const char* form :
-           {"{0}/vmlinux-{1}", "{0}/System.map-{1}", "{0}/{1}/vmlinux", "{0}/{1}/System.map", "{0}/boot/System.map-{1}",
-            "{0}/usr/lib/debug/boot/vmlinux-{1}", "{0}/usr/lib/debug/lib/modules/{1}/vmlinux"}) {
-        if (found.empty()) {
-          add(load(fmt::format(fmt::runtime(form), directory, report.release), false));
-        }
+      for (const char* form : {"/System.map-", "/boot/System.map-"}) {
+        paths.push_back(directory + form + release);
       }
     }
   }
-  return found;
+  for (const auto& path : paths) {
+    if (files.lines == nullptr && is_file(path)) {
+      take_file(path, false);
+    }
+  }
+  return files;
 }
 
-/// Where the log has a name and an address for one thing, the difference to the file's address is the slide. All that
-/// have one must agree.
-std::optional<std::uint64_t> SymbolStore::learn_slide(const Source& source, std::span<const Spot> spots) {
-  std::optional<std::uint64_t> slide;
-  const auto look = [&](const Frame& frame) {
-    if (!frame.address || !frame.offset || frame.symbol.empty() || !frame.module.empty() ||
-        source.by_name.count(frame.symbol) != 1) {
-      return true;
-    }
-    const std::uint64_t here = *frame.address - *frame.offset - source.by_name.find(frame.symbol)->second.first;
-    if (slide && *slide != here) {
-      slide.reset();
-      return false;
-    }
-    slide = here;
-    return true;
-  };
-  for (const Spot& spot : spots) {
-    if (!look(spot.frame)) {
-      return std::nullopt;
-    }
+SymbolStore::Files SymbolStore::files_for(const Report& report) {
+  const Key key{about_xen(report), report.domain ? *report.domain + 1 : 0, kernel_release(report), report.build_id};
+  if (const auto found = chosen_.find(key); found != chosen_.end()) {
+    return found->second;
   }
-  return slide;
+  const Files files = choose(report);
+  if (chosen_.size() < kMostChosen) {
+    chosen_[key] = files;
+  }
+  return files;
 }
 
-std::map<std::uint64_t, std::string> SymbolStore::name(Report& report, std::span<const Spot> spots) {
-  std::map<std::uint64_t, std::string> notes;
-  if (empty()) {
-    return notes;
+std::vector<Note> SymbolStore::name(Report& report, std::span<const Spot> spots) {
+  if (specs_.empty() && directories_.empty()) {
+    return {};
   }
-  for (Source* source : sources_for(report)) {
-    const std::uint64_t slide = report.kaslr_offset ? *report.kaslr_offset : learn_slide(*source, spots).value_or(0);
-    const auto code_at = [&](std::uint64_t address, bool exact) -> std::optional<CodeSymbol> {
-      const std::uint64_t at = address - slide - (exact ? 0 : 1);
-      if (at < source->text_begin || at >= source->text_end) {
-        return std::nullopt;
-      }
-      return source->table.symbol_at(at);
-    };
-    std::map<std::uint64_t, std::size_t> words;
-    for (const Spot& spot : spots) {
-      const Frame& frame = spot.frame;
-      if (!frame.address || !frame.symbol.empty()) {
-        continue;
-      }
-      const bool word = spot.what == Spot::What::word;
-      std::vector<std::uint64_t> values{*frame.address};
-      if (word && report.stack_word == 8 && *frame.address >> 32 != 0 && source->text_end <= 0xffffffffULL) {
-        // An arm64 Xen prints a 32-bit guest's words two at a time, the second one first.
-        values = {*frame.address & 0xffffffffU, *frame.address >> 32};
-      }
-      for (const auto value : values) {
-        if (word && words[spot.line] >= kMostWordsNamed) {
-          break;
-        }
-        if (const auto symbol = code_at(value, frame.exact)) {
-          append(notes, spot.line, describe(*symbol, value - slide));
-          ++words[spot.line];
-        }
-      }
-    }
-    for (Frame& frame : report.frames) {
-      if (frame.address && frame.symbol.empty()) {
-        if (const auto symbol = code_at(*frame.address, frame.exact)) {
-          frame.symbol = symbol->name;
-          frame.offset = *frame.address - slide - symbol->start.value;
-          if (symbol->size != 0) {
-            frame.size = symbol->size;
-          }
-          frame.module = symbol->module;
-          frame.from_symbols = true;
-        }
-      }
-    }
+  // Without anything to add there is no need of a file.
+  const bool bare = std::ranges::any_of(spots, [](const Spot& spot) { return spot.frame.symbol.empty(); }) ||
+                    std::ranges::any_of(report.frames, [](const Frame& frame) { return frame.symbol.empty(); });
+  const bool may_have_lines = !spots.empty() || !report.frames.empty();
+  if (!bare && !may_have_lines) {
+    return {};
   }
-  return notes;
+  const Files files = files_for(report);
+  if (files.names == nullptr) {
+    return {};
+  }
+  return Namer(*files.names, files.lines, tracer_, report, spots).notes();
 }
 
 }  // namespace xstack::logs

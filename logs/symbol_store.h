@@ -5,16 +5,18 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <unordered_map>
-#include <utility>
 #include <vector>
 
 #include "logs/builder.h"
+#include "logs/kernel_file.h"
 #include "logs/report.h"
-#include "symbols/symbol_table.h"
+#include "logs/row_tracer.h"
 
 namespace xstack::logs {
 
@@ -29,36 +31,47 @@ struct SymbolSpec {
 /// Reads "xen=FILE", "dom0=FILE", "d3=FILE", "FILE". Of a path with an equals sign in it only these are taken off.
 [[nodiscard]] SymbolSpec parse_symbol_spec(std::string_view text);
 
-/// Names for what reports hold. Files are read when the first report wants them, and once.
+/// What symbols say of a line. Escaped.
+struct Note {
+  std::uint64_t line = 0;
+  std::string text;
+  bool below = false;  ///< in a line of its own, below it
+};
+
+/// Names and source lines for what reports hold. Files are read when the first report wants them, and once.
 class SymbolStore {
  public:
-  /// `directories` are searched for files that are named after a report's kernel: vmlinux-RELEASE,
-  /// System.map-RELEASE, and .build-id/xx/yy.debug.
+  /// `directories` are searched for files of a report's kernel: by its build-id and its release, as
+  /// find_kernel_files() does, and System.map-RELEASE in them and in their boot/.
   SymbolStore(std::vector<SymbolSpec> specs, std::vector<std::string> directories);
 
-  /// Fills in what a report's frames lack, and what its spots are: the text for the end of each line, by line number.
-  [[nodiscard]] std::map<std::uint64_t, std::string> name(Report& report, std::span<const Spot> spots);
+  /// Fills in what a report's frames lack, and what its spots are: text for the ends of lines, by line number.
+  [[nodiscard]] std::vector<Note> name(Report& report, std::span<const Spot> spots);
 
   /// What could not be read, one line each, once.
   [[nodiscard]] const std::vector<std::string>& warnings() const { return warnings_; }
-  [[nodiscard]] bool empty() const { return specs_.empty() && directories_.empty(); }
 
  private:
-  struct Source {
-    SymbolTable table;
-    std::unordered_multimap<std::string, std::pair<std::uint64_t, std::uint64_t>> by_name;  ///< address, size
-    std::uint64_t text_begin = 0;
-    std::uint64_t text_end = ~std::uint64_t{0};
-    bool is_xen = false;
+  /// The files for one kernel: either may be null, and both may be the same.
+  struct Files {
+    KernelFile* names = nullptr;
+    KernelFile* lines = nullptr;
   };
-  [[nodiscard]] Source* load(const std::string& path, bool must_exist);
-  [[nodiscard]] std::vector<Source*> sources_for(const Report& report);
-  [[nodiscard]] static std::optional<std::uint64_t> learn_slide(const Source& source, std::span<const Spot> spots);
+  using Key = std::tuple<bool, unsigned, std::string, std::string>;  ///< Xen?, domain + 1, release, build-id
+
+  [[nodiscard]] KernelFile* load(const std::string& path);
+  [[nodiscard]] Files files_for(const Report& report);
+  [[nodiscard]] Files choose(const Report& report);
+  [[nodiscard]] bool is_of(KernelFile& file, const Report& report, bool told);
+  void warn(std::string text);
 
   std::vector<SymbolSpec> specs_;
   std::vector<std::string> directories_;
-  std::unordered_map<std::string, std::unique_ptr<Source>> loaded_;  ///< null: there is none
+  std::unordered_map<std::string, std::unique_ptr<KernelFile>> loaded_;  ///< null: it cannot be read
+  std::map<Key, Files> chosen_;
+  RowTracer tracer_;
   std::vector<std::string> warnings_;
+  std::set<std::string> warned_;
 };
 
 }  // namespace xstack::logs

@@ -179,7 +179,7 @@ std::optional<std::uint64_t> take_value(std::string_view& text) {
   std::optional<std::uint64_t> value;
   for (bool segment = true; segment;) {
     segment = false;
-    if (rest.starts_with("[<")) {
+    if (begins(rest, "[<")) {
       if (!take_bracketed(rest, value)) {
         return std::nullopt;
       }
@@ -257,7 +257,7 @@ TraceLine parse_trace_line(std::string_view text, std::vector<Frame>& frames) {
   if (text.size() < 5) {
     return {};
   }
-  if (text.front() == '[' || text.starts_with("Function entered")) {
+  if (text.front() == '[' || begins(text, "Function entered")) {
     if (const TraceLine line = parse_old_arm(text, frames); line.is_frame) {
       return line;
     }
@@ -289,7 +289,7 @@ bool parse_xen_trace_line(std::string_view text, std::vector<Frame>& frames) {
   skip_blanks(text);
   Frame frame;
   if (!take_bracketed(text, frame.address)) {
-    return text.starts_with("[Fault on access]");
+    return begins(text, "[Fault on access]");
   }
   skip_blanks(text);
   if (text.size() > 2 && text[1] == ' ' && (text[0] == 'R' || text[0] == 'S' || text[0] == 'F')) {
@@ -299,7 +299,7 @@ bool parse_xen_trace_line(std::string_view text, std::vector<Frame>& frames) {
   if (take_symbol(text, frame)) {
     take_module(text, frame);  // a live patch
     skip_blanks(text);
-    frame.exact = frame.exact || text.starts_with("(PC)");
+    frame.exact = frame.exact || begins(text, "(PC)");
   }
   frames.push_back(std::move(frame));
   return true;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -19,14 +21,50 @@ namespace xstack::logs {
   return c == ' ' || c == '\t';
 }
 
+/// text.starts_with(word), with a look at the first character before anything else: most words are not there.
+[[nodiscard]] constexpr bool begins(std::string_view text, std::string_view word) {
+  return text.size() >= word.size() && text.front() == word.front() && text.substr(0, word.size()) == word;
+}
+
 /// Removes `word` from the front of `text`, or says that it is not there.
 [[nodiscard]] constexpr bool take(std::string_view& text, std::string_view word) {
-  if (!text.starts_with(word)) {
+  if (!begins(text, word)) {
     return false;
   }
   text.remove_prefix(word.size());
   return true;
 }
+
+/// Many words of which a text may begin with one; only those with its first letter are compared.
+template <std::size_t N>
+class WordSet {
+ public:
+  constexpr explicit WordSet(const std::array<std::string_view, N>& words) : words_(words) {
+    std::sort(words_.begin(), words_.end());
+    for (std::size_t c = 0, i = 0; c <= 256; ++c) {
+      while (i < N && static_cast<unsigned char>(words_[i].front()) < c) {
+        ++i;
+      }
+      first_[c] = static_cast<std::uint16_t>(i);
+    }
+  }
+  [[nodiscard]] constexpr bool begins(std::string_view text) const {
+    if (text.empty()) {
+      return false;
+    }
+    const auto letter = static_cast<unsigned char>(text.front());
+    for (std::size_t i = first_[letter]; i < first_[letter + 1U]; ++i) {
+      if (logs::begins(text, words_[i])) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+ private:
+  std::array<std::string_view, N> words_;
+  std::array<std::uint16_t, 257> first_{};
+};
 
 constexpr void skip_blanks(std::string_view& text) {
   while (!text.empty() && is_blank(text.front())) {

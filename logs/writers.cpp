@@ -44,28 +44,6 @@ std::string xml(std::string_view text) {
   return out;
 }
 
-std::string frame_text(const Frame& frame) {
-  std::string out;
-  if (frame.symbol.empty()) {
-    out = frame.address ? hex(*frame.address) : "?";
-  } else {
-    out = escape(frame.symbol);
-    if (frame.offset) {
-      out += fmt::format("+{}", hex(*frame.offset));
-    }
-    if (frame.size) {
-      out += fmt::format("/{}", hex(*frame.size));
-    }
-  }
-  if (!frame.module.empty()) {
-    out += fmt::format(" [{}]", escape(frame.module));
-  }
-  if (!frame.file.empty()) {
-    out += fmt::format(" {}:{}", escape(frame.file), frame.line);
-  }
-  return out + (frame.guess ? " (guess)" : "") + (frame.inlined ? " (inlined)" : "");
-}
-
 Json frame_json(const Frame& frame) {
   Json json = Json::object();
   if (frame.address) {
@@ -85,7 +63,9 @@ Json frame_json(const Frame& frame) {
   }
   if (!frame.file.empty()) {
     json["file"] = escape(frame.file);
-    json["line"] = frame.line;
+    if (frame.line != 0) {
+      json["line"] = frame.line;
+    }
   }
   if (frame.from_symbols) {
     json["from_symbols"] = true;
@@ -95,6 +75,9 @@ Json frame_json(const Frame& frame) {
   }
   if (frame.inlined) {
     json["inlined"] = true;
+  }
+  if (!frame.found_by.empty()) {
+    json["found_by"] = frame.found_by;
   }
   return json;
 }
@@ -143,6 +126,7 @@ std::string json_line(const Report& report, const std::string& file) {
     json["task"] = task;
   }
   put(json, "release", report.release);
+  put(json, "guest_release", report.guest_release);
   put(json, "build_id", report.build_id);
   put(json, "arch", report.arch);
   put(json, "mode", report.mode);
@@ -163,6 +147,7 @@ std::string json_line(const Report& report, const std::string& file) {
   for (const auto& frame : report.frames) {
     json["frames"].push_back(frame_json(frame));
   }
+  put(json, "trace_end", report.trace_end);
   json["modules"] = Json::array();
   for (const auto& module : report.modules) {
     json["modules"].push_back(escape(module));
@@ -183,6 +168,34 @@ std::string json_line(const Report& report, const std::string& file) {
     json["truncated"] = true;
   }
   return json.dump() + "\n";
+}
+
+std::string frame_text(const Frame& frame) {
+  std::string out;
+  if (frame.symbol.empty()) {
+    out = frame.address ? hex(*frame.address) : "?";
+  } else {
+    out = escape(frame.symbol);
+    if (frame.offset) {
+      out += fmt::format("+{}", hex(*frame.offset));
+    }
+    if (frame.size) {
+      out += fmt::format("/{}", hex(*frame.size));
+    }
+  }
+  if (!frame.module.empty()) {
+    out += fmt::format(" [{}]", escape(frame.module));
+  }
+  if (!frame.file.empty()) {
+    out += " " + escape(frame.file);
+    if (frame.line != 0) {
+      out += fmt::format(":{}", frame.line);
+    }
+  }
+  if (frame.guess || frame.inlined || !frame.found_by.empty()) {
+    out += fmt::format(" ({})", frame.guess ? "guess" : frame.inlined ? "inlined" : frame.found_by);
+  }
+  return out;
 }
 
 std::string heading(const Report& report) {

@@ -18,6 +18,9 @@ namespace xstack::logs {
 /// One object and a line end: tools/schema/xstack-crash-1.json.
 [[nodiscard]] std::string json_line(const Report& report, const std::string& file);
 
+/// "panic+0x10/0x300 kernel/panic.c:12 (frame)", "?" when nothing is known.
+[[nodiscard]] std::string frame_text(const Frame& frame);
+
 /// "--- oops in domain 3, lines 10-42, oops-0123456789abcdef: Unable to handle ...": what --only puts above a report.
 [[nodiscard]] std::string heading(const Report& report);
 

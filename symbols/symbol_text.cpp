@@ -8,8 +8,14 @@
 namespace xstack {
 namespace {
 
+constexpr std::size_t kTypicalLine = 40;
+
 bool is_letter(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+bool is_blank(char c) {
+  return c == ' ' || c == '\t' || c == '\r';
 }
 
 /// One line; nothing added when it is not of the form.
@@ -25,7 +31,8 @@ void add_line(std::string_view line, SymbolTable& table) {
   }
   std::string_view name(at + 3, static_cast<std::size_t>(end - at - 3));
   std::string_view module;
-  if (const auto blank = name.find_first_of(" \t\r"); blank != std::string_view::npos) {
+  if (const auto blank = static_cast<std::size_t>(std::ranges::find_if(name, is_blank) - name.begin());
+      blank != name.size()) {
     const std::string_view rest = name.substr(blank);
     name = name.substr(0, blank);
     const auto open = rest.find('[');
@@ -46,6 +53,7 @@ Result<SymbolTable> parse_symbol_text(std::string_view text) {
                 "a placeholder without symbols: the real System.map is in the kernel's debug package");
   }
   SymbolTable table;
+  table.reserve(text.size() / kTypicalLine, text.size() / 2);
   for (std::string_view rest = text; !rest.empty();) {
     const void* newline = std::memchr(rest.data(), '\n', rest.size());
     const std::size_t length =

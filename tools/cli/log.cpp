@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstdio>
 #include <fstream>
+#include <iterator>
+#include <map>
 #include <set>
 #include <sstream>
 #include <string>
@@ -23,7 +25,8 @@ using logs::Report;
 using logs::Spot;
 
 constexpr unsigned kIdleMs = 2000;  ///< --follow: after so long without more, a report is complete
-constexpr std::size_t kBatch = 64 << 10;
+constexpr std::size_t kBatch = 256 << 10;
+constexpr std::size_t kWorthSparing = 4 << 10;  ///< longer text is not copied
 
 /// Signatures that are expected: one a line, what follows on the line is for people, as are lines that begin with '#'.
 Result<std::set<std::string>> read_known(const std::vector<std::string>& files) {
@@ -66,19 +69,19 @@ class LogRun final : public logs::Sink {
     }
     if (terminal_) {
       add(logs::for_terminal(text));
-    } else if (text.size() < kBatch / 4) {
+    } else if (text.size() < kWorthSparing) {
       add(text);
     } else {
-      flush();
-      write(text);
+      close_piece();
+      pieces_.push_back({text, 0, 0});
     }
   }
 
   void report(Report& report, std::span<const Spot> spots) override {
     auto notes = store_.name(report, spots);
     report.known = known_.contains(report.signature);
-    const bool fails = options_.fail_on ? ((*options_.fail_on >> static_cast<unsigned>(report.kind)) & 1U) != 0
-                                        : logs::kind_table()[static_cast<std::size_t>(report.kind)].crash;
+    // A warning that a kernel panicked of is a panic.
+    const bool fails = counts(report.kind) || (!report.panic.empty() && counts(Kind::panic));
     crash_ = crash_ || (fails && !report.known);
     known_crash_ = known_crash_ || (fails && report.known);
     if (options_.json) {
@@ -91,7 +94,7 @@ class LogRun final : public logs::Sink {
       junit_.add(report, fails && !report.known);
     }
     if (copies_) {
-      notes_.merge(notes);
+      add_notes(std::move(notes));
       if (options_.only) {
         headings_.emplace(report.first_line, logs::heading(report));
       }
@@ -106,24 +109,19 @@ class LogRun final : public logs::Sink {
       add(headings_.begin()->second);
       headings_.erase(headings_.begin());
     }
-    const auto note = notes_.find(number);
-    if (note == notes_.end()) {
+    while (note_ < notes_.size() && notes_[note_].line < number) {
+      ++note_;
+    }
+    if (note_ == notes_.size() || notes_[note_].line != number) {
       add(terminal_ ? logs::for_terminal(text) : text);
       return;
     }
-    std::size_t end = text.size();
-    while (end != 0 && (text[end - 1] == '\n' || text[end - 1] == '\r')) {
-      --end;
-    }
-    std::string whole(text.substr(0, end));
-    whole += "  # " + note->second;
-    whole += text.substr(end);
-    add(terminal_ ? logs::for_terminal(whole) : whole);
-    notes_.erase(note);
+    add_noted(text, number);
   }
 
   void end_log() {
     notes_.clear();
+    note_ = 0;
     headings_.clear();
   }
 
@@ -143,11 +141,24 @@ class LogRun final : public logs::Sink {
     return written_;
   }
 
+  /// Writes what there is. Text that was passed on as it is lies in the scanner's buffer: call this before that is
+  /// filled again.
   void flush() {
-    if (!batch_.empty()) {
-      write(batch_);
-      batch_.clear();
+    close_piece();
+    if (pieces_.empty()) {
+      return;
     }
+    views_.clear();
+    for (const Piece& piece : pieces_) {
+      views_.push_back(piece.text.data() != nullptr ? piece.text
+                                                    : std::string_view(batch_).substr(piece.begin, piece.length));
+    }
+    if (written_) {
+      written_ = out_.write_all(views_);
+    }
+    pieces_.clear();
+    batch_.clear();
+    in_pieces_ = 0;
   }
 
   [[nodiscard]] bool failed_to_write() const { return !written_; }
@@ -165,6 +176,49 @@ class LogRun final : public logs::Sink {
     return specs;
   }
 
+  /// A line with what there is to say of it: behind it, and in lines below.
+  void add_noted(std::string_view text, std::uint64_t number) {
+    std::size_t end = text.size();
+    while (end != 0 && (text[end - 1] == '\n' || text[end - 1] == '\r')) {
+      --end;
+    }
+    const std::string_view line_end = end < text.size() ? text.substr(end) : "\n";
+    std::string whole(text.substr(0, end));
+    std::string below;
+    const char* between = "  # ";
+    for (; note_ < notes_.size() && notes_[note_].line == number; ++note_) {
+      if (notes_[note_].below) {
+        below += notes_[note_].text;
+        below += line_end;
+      } else {
+        whole += between + notes_[note_].text;
+        between = ", ";
+      }
+    }
+    whole += below.empty() ? text.substr(end) : line_end;
+    whole += below;
+    add(terminal_ ? logs::for_terminal(whole) : whole);
+  }
+
+  [[nodiscard]] bool counts(Kind kind) const {
+    return options_.fail_on ? ((*options_.fail_on >> static_cast<unsigned>(kind)) & 1U) != 0
+                            : logs::kind_table()[static_cast<std::size_t>(kind)].crash;
+  }
+
+  /// A part of what is to be written: text that lies elsewhere, or a part of batch_.
+  struct Piece {
+    std::string_view text;
+    std::size_t begin = 0;
+    std::size_t length = 0;
+  };
+
+  void close_piece() {
+    if (batch_.size() != in_pieces_) {
+      pieces_.push_back({{}, in_pieces_, batch_.size() - in_pieces_});
+      in_pieces_ = batch_.size();
+    }
+  }
+
   void add(std::string_view text) {
     batch_ += text;
     if (batch_.size() >= kBatch) {
@@ -172,10 +226,15 @@ class LogRun final : public logs::Sink {
     }
   }
 
-  void write(std::string_view text) {
-    if (written_) {
-      written_ = out_.write(text);
+  /// Reports of two writers may share lines: notes are given out in the order of their lines.
+  void add_notes(std::vector<logs::Note> notes) {
+    if (note_ == notes_.size()) {
+      notes_.clear();
+      note_ = 0;
     }
+    const auto by_line = [](const logs::Note& a, const logs::Note& b) { return a.line < b.line; };
+    std::move(notes.begin(), notes.end(), std::back_inserter(notes_));
+    std::stable_sort(notes_.begin() + static_cast<std::ptrdiff_t>(note_), notes_.end(), by_line);
   }
 
   const Options& options_;
@@ -186,7 +245,11 @@ class LogRun final : public logs::Sink {
   logs::SymbolStore store_;
   std::string file_;
   std::string batch_;
-  std::map<std::uint64_t, std::string> notes_;
+  std::size_t in_pieces_ = 0;  ///< how much of batch_ is
+  std::vector<Piece> pieces_;
+  std::vector<std::string_view> views_;
+  std::vector<logs::Note> notes_;
+  std::size_t note_ = 0;  ///< the first of them that is not given out
   std::multimap<std::uint64_t, std::string> headings_;
   logs::JunitWriter junit_;
   logs::Summary summary_;
@@ -218,11 +281,10 @@ Result<void> scan(const Invocation& invocation, const std::string& path, LogRun&
     } else {
       break;
     }
-    if (follow || path == "-") {
-      run.flush();
-    }
+    run.flush();
   }
   scanner.finish();
+  run.flush();
   run.end_log();
   if (invocation.options.verbose) {
     (void)invocation.console.err.write(

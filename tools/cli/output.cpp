@@ -1,18 +1,36 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "tools/cli/output.h"
 
+#include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <system_error>
 
 namespace xstack {
 
 Result<void> FdOutput::write(std::string_view text) {
-  while (!text.empty() && !closed_) {
-    const ssize_t n = ::write(fd_, text.data(), text.size());
+  return write_all(std::span(&text, 1));
+}
+
+Result<void> FdOutput::write_all(std::span<const std::string_view> pieces) {
+  std::array<iovec, 64> vectors{};
+  std::size_t done = 0;  // bytes of the first piece that are written
+  while (!pieces.empty() && !closed_) {
+    const std::size_t count = std::min(pieces.size(), vectors.size());
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::string_view piece = pieces[i].substr(i == 0 ? done : 0);
+      vectors[i] = {const_cast<char*>(piece.data()), piece.size()};  // writev() does not write there
+    }
+    const ssize_t n = ::writev(fd_, vectors.data(), static_cast<int>(count));
     if (n >= 0) {
-      text.remove_prefix(static_cast<std::size_t>(n));
+      done += static_cast<std::size_t>(n);
+      while (!pieces.empty() && done >= pieces.front().size()) {
+        done -= pieces.front().size();
+        pieces = pieces.subspan(1);
+      }
     } else if (errno == EPIPE) {
       closed_ = true;
     } else if (errno != EINTR) {

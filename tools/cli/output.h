@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -18,6 +19,16 @@ class Output {
 
   /// Writes all of `text`. A reader that went away (`| head`) is no error: the rest is dropped. Errors: io.
   [[nodiscard]] virtual Result<void> write(std::string_view text) = 0;
+
+  /// The same for pieces that lie apart.
+  [[nodiscard]] virtual Result<void> write_all(std::span<const std::string_view> pieces) {
+    for (const std::string_view piece : pieces) {
+      if (auto done = write(piece); !done) {
+        return done;
+      }
+    }
+    return {};
+  }
 };
 
 /// A file descriptor that is already open and stays so. SIGPIPE must be ignored by the process.
@@ -25,6 +36,7 @@ class FdOutput final : public Output {
  public:
   explicit FdOutput(int fd) : fd_(fd) {}
   [[nodiscard]] Result<void> write(std::string_view text) override;
+  [[nodiscard]] Result<void> write_all(std::span<const std::string_view> pieces) override;
 
  private:
   int fd_;

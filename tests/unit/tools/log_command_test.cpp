@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <set>
 #include <sstream>
+#include <thread>
 
 #include "tests/support/json_schema.h"
 #include "tests/unit/guest/scratch_directory.h"
@@ -151,6 +153,126 @@ TEST_F(LogCommand, TheSlideIsTakenFromTheLog) {
                         "Kernel Offset: 0x10000000 from 0xffffffff81000000\n");
   (void)run({"-s", map, log});
   EXPECT_THAT(out_, HasSubstr("# lab+0x50/0x100"));
+}
+
+TEST_F(LogCommand, APanicOfAWarningCounts) {
+  EXPECT_EQ(run({form("panic-on-warn")}), ExitStatus::crash_found);
+  EXPECT_EQ(run({"--fail-on", "oops", form("panic-on-warn")}), ExitStatus::whole);
+  EXPECT_EQ(run({form("warning-then-panic")}), ExitStatus::crash_found);
+}
+
+TEST_F(LogCommand, RegistersAndRowsMakeATrace) {
+  // Frame records: x29 points to the first, each holds its caller's x29 and return address.
+  const auto map = file("System.map",
+                        "ffff800008000000 T _stext\nffff800008010000 T lab_inner\nffff800008010100 T lab_middle\n"
+                        "ffff800008010200 T lab_outer\nffff800008010300 T lab_end\nffff800009000000 T _etext\n");
+  const auto log = file("log",
+                        "(XEN) Domain 5 (vcpu#1) crashed on cpu#0:\n"
+                        "(XEN) ----[ Xen-4.17.5  arm64  debug=n  Not tainted ]----\n"
+                        "(XEN) CPU:    0\n(XEN) PC:     ffff800008010040\n(XEN) LR:     ffff800008010140\n"
+                        "(XEN) SP_EL0: 0000ffffd8e1a2b0\n(XEN) SP_EL1: ffff80000a25be20\n"
+                        "(XEN) CPSR:   0000000060000005 MODE:64-bit EL1h (Guest Kernel, handler)\n"
+                        "(XEN)      X0: 0000000000000000  X1: 0000000000000001  X2: 0000000000000001\n"
+                        "(XEN)     X27: 0000000000000000 X28: 0000000000000000  FP: ffff80000a25be20\n(XEN) \n"
+                        "(XEN) Guest stack trace from sp=ffff80000a25be20:\n"
+                        "(XEN)    ffff80000a25be40 ffff800008010140 0000000000000000 0000000000000000\n"
+                        "(XEN)    0000000000000000 ffff800008010240 0000000000000000 0000000000000000\n"
+                        "after\n");
+  (void)run({"--debug-dir", "none", "-s", "d5=" + map, log});
+  EXPECT_THAT(out_, HasSubstr("# trace of d5v1, from the registers and the stack above:\n"
+                              "#   lab_inner+0x40/0x100 (registers)\n#   lab_middle+0x40/0x100 (frame)\n"
+                              "#   lab_outer+0x40/0x100 (frame)\n# it ends here: "));
+  EXPECT_THAT(out_, testing::EndsWith("\nafter\n"));
+  (void)run({"--json", "--debug-dir", "none", "-s", "d5=" + map, log});
+  const auto report = nlohmann::json::parse(out_);
+  ASSERT_EQ(report.at("frames").size(), 3U);
+  EXPECT_EQ(report.at("frames")[2].at("symbol"), "lab_outer");
+  EXPECT_EQ(report.at("frames")[2].at("found_by"), "frame");
+  test::SchemaValidator validator(nlohmann::json::parse(slurp(XSTACK_LOG_SCHEMA)));
+  EXPECT_THAT(validator.errors(report), IsEmpty());
+}
+
+TEST_F(LogCommand, WithoutRecordsTheWordsOfTheStackAreGuesses) {
+  const auto map = file("System.map",
+                        "ffffffff81000000 T _stext\nffffffff8102c100 T lab_hypercall\n"
+                        "ffffffff8102c200 T lab_next\nffffffff81069d00 T lab_caller\n"
+                        "ffffffff81070000 T lab_end\nffffffff82000000 T _etext\n");
+  (void)run({"--json", "--debug-dir", "none", "-s", "d3=" + map, form("xen-domain-crash-pv")});
+  const auto report = nlohmann::json::parse(out_);
+  ASSERT_EQ(report.at("frames").size(), 3U) << out_;
+  EXPECT_FALSE(report.at("frames")[0].contains("guess"));
+  EXPECT_EQ(report.at("frames")[2].at("symbol"), "lab_caller");
+  EXPECT_EQ(report.at("frames")[2].at("guess"), true);
+}
+
+TEST_F(LogCommand, WordsOfA32BitGuestAreSplit) {
+  const auto map = file("System.map",
+                        "c0300000 T _stext\nc0309900 T lab_idle\nc0309a00 T lab_next\nc0388a00 T lab_caller\n"
+                        "c0388b00 T lab_end\nc0c2d100 T lab_pc\nc0c2d200 T lab_pc_end\nc1000000 T _etext\n");
+  (void)run({"--json", "--debug-dir", "none", "-s", "d4=" + map, form("xen-key-d-arm32-guest-on-arm64")});
+  std::vector<std::string> names;
+  for (const auto& frame : nlohmann::json::parse(out_.substr(0, out_.find('\n'))).at("frames")) {
+    names.push_back(frame.value("symbol", "?"));
+  }
+  EXPECT_THAT(names, testing::IsSupersetOf({"lab_pc", "lab_idle", "lab_caller"}));
+}
+
+TEST_F(LogCommand, SymbolsDoNotChangeSignatures) {
+  const auto map = file("System.map",
+                        "ffff800008000000 T _stext\nffff80000808cb00 T lab\nffff800008100000 T lab_end\n"
+                        "ffff800009000000 T _etext\n");
+  for (const char* name : {"xen-domain-crash-arm64", "xen-domain-crash-pv", "arm64-oops", "arm32-panic-5.10-old",
+                           "xen-panic-x86", "xen-key-d-arm32-guest-on-arm64"}) {
+    const std::string without = signature(name);
+    (void)run({"--json", "-s", map, form(name)});
+    EXPECT_EQ(nlohmann::json::parse(out_.substr(0, out_.find('\n'))).at("signature"), without) << name;
+  }
+}
+
+TEST_F(LogCommand, KaslrAndTimesDoNotChangeSignatures) {
+  const auto log = [&](const std::string& time, const std::string& address) {
+    return file("log" + time,
+                "[" + time + "] BUG: unable to handle page fault for address: " + address + "\n[" + time +
+                    "] Oops: 0002 [#1] SMP NOPTI\n[" + time + "] CPU: 1 PID: 77 Comm: sh Not tainted 6.1.0 #1\n[" +
+                    time + "] RIP: 0010:[<" + address + ">] lab_write+0x10/0x40\n[" + time + "] Call Trace:\n[" + time +
+                    "]  [<" + address + ">] lab_read+0x1/0x20\n[" + time + "] ---[ end trace 0123456789abcdef ]---\n");
+  };
+  std::set<std::string> signatures;
+  for (const auto& path : {log("    1.000001", "ffffffff81234567"), log(" 4711.123456", "ffffffffa3234567")}) {
+    (void)run({"--json", path});
+    signatures.insert(nlohmann::json::parse(out_.substr(0, out_.find('\n'))).at("signature").get<std::string>());
+  }
+  EXPECT_EQ(signatures.size(), 1U);
+}
+
+/// Takes what comes until there is enough of it, and then is full.
+class LimitedOutput final : public Output {
+ public:
+  explicit LimitedOutput(std::string until) : until_(std::move(until)) {}
+  Result<void> write(std::string_view text) override {
+    text_ += text;
+    return text_.find(until_) == std::string::npos ? Result<void>() : fail(Errc::io, "full");
+  }
+  [[nodiscard]] const std::string& text() const { return text_; }
+
+ private:
+  std::string until_;
+  std::string text_;
+};
+
+TEST_F(LogCommand, FollowsAFileThatGrows) {
+  const auto log = file("log", "first\n");
+  LimitedOutput out("\"title\":\"Kernel panic - not syncing: late\"");
+  StringOutput err;
+  std::thread writer(
+      [&] {
+        std::ofstream(log, std::ios::app)
+            << "Kernel panic - not syncing: late\nCPU: 0 PID: 1 Comm: init Not tainted 6.1.0\n";
+      });
+  const std::vector<std::string> arguments = {"log", "--follow", "--json", log};
+  (void)xstack::run(arguments, real_backend(), {out, err, false, false});
+  writer.join();
+  EXPECT_THAT(out.text(), HasSubstr("\"kind\":\"panic\""));
 }
 
 TEST_F(LogCommand, SaysWhatItCannotRead) {

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "symbols/symbol_table.h"
+
+namespace xstack::logs {
+
+/// The addresses of a table's names: a kernel has many functions of one name. Made in one pass; 4 bytes and a row a
+/// name.
+class NameIndex {
+ public:
+  struct Entry {
+    std::string_view name;
+    std::uint64_t address = 0;
+    std::uint64_t size = 0;   ///< as the file says it; 0 when it does not
+    std::uint64_t reach = 0;  ///< up to the next symbol of another address; 0 for the last
+  };
+
+  /// `table` must outlive this and stay as it is.
+  explicit NameIndex(const SymbolTable& table);
+
+  /// All of exactly this name, in the order of their addresses.
+  [[nodiscard]] std::vector<Entry> find(std::string_view name) const;
+
+ private:
+  std::vector<Entry> entries_;
+  std::vector<std::uint32_t> slots_;  ///< entry + 1; 0: free
+};
+
+}  // namespace xstack::logs
