@@ -13,6 +13,8 @@ namespace {
 
 constexpr std::size_t kMostFrames = 256;
 constexpr std::size_t kMostSpots = 4096;
+constexpr std::size_t kUsualFrames = 24;
+constexpr std::size_t kUsualSpots = 48;
 constexpr std::size_t kMostWords = 4096;
 constexpr std::size_t kMostModules = 512;
 constexpr std::size_t kLongestTitle = 300;
@@ -53,6 +55,8 @@ std::string short_title(std::string_view text) {
 
 Builder::Builder(const Start& start, const Line& line, std::uint64_t number, std::uint64_t first_number)
     : caller_(line.caller) {
+  report_.frames.reserve(kUsualFrames);
+  spots_.reserve(kUsualSpots);
   report_.kind = start.kind;
   report_.title = short_title(start.title);
   report_.origin = line.origin;
@@ -242,6 +246,7 @@ void Builder::begin_trace() {
 
 bool Builder::take_frames(std::string_view text, std::uint64_t number) {
   std::vector<Frame> found;
+  found.reserve(2);
   const bool xen = report_.origin.who == Origin::Who::xen;
   const TraceLine line = xen ? TraceLine{parse_xen_trace_line(text, found), false} : parse_trace_line(text, found);
   if (!line.is_frame) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <algorithm>
-#include <charconv>
+#include <array>
+#include <cstdint>
 #include <cstring>
 
 #include "symbols/symbol_file.h"
@@ -10,38 +11,63 @@ namespace {
 
 constexpr std::size_t kTypicalLine = 40;
 
+constexpr std::array<std::int8_t, 256> kDigits = [] {
+  std::array<std::int8_t, 256> values{};
+  for (std::size_t c = 0; c < values.size(); ++c) {
+    const auto digit = c >= '0' && c <= '9'   ? c - '0'
+                       : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                       : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                              : 255;
+    values[c] = digit < 16 ? static_cast<std::int8_t>(digit) : std::int8_t{-1};
+  }
+  return values;
+}();
+
 bool is_letter(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-bool is_blank(char c) {
-  return c == ' ' || c == '\t' || c == '\r';
+/// How many hexadecimal digits `text` begins with, up to 17, and their value.
+struct Digits {
+  std::size_t count = 0;
+  std::uint64_t value = 0;
+};
+Digits take_digits(std::string_view text) {
+  Digits digits;
+  for (; digits.count < text.size() && digits.count < 17; ++digits.count) {
+    const std::int8_t digit = kDigits[static_cast<unsigned char>(text[digits.count])];
+    if (digit < 0) {
+      break;
+    }
+    digits.value = digits.value << 4 | static_cast<std::uint64_t>(digit);
+  }
+  return digits;
 }
 
 /// One line; nothing added when it is not of the form.
 void add_line(std::string_view line, SymbolTable& table) {
-  std::uint64_t address = 0;
-  const char* const end = line.data() + line.size();
-  const auto [at, error] = std::from_chars(line.data(), end, address, 16);
   // nm and the kernel pad addresses to a word: prose that begins with "be a" is no symbol.
-  const auto digits = at - line.data();
-  if (error != std::errc() || (digits != 8 && digits != 16) || end - at < 4 || at[0] != ' ' || !is_letter(at[1]) ||
-      at[2] != ' ') {
+  const Digits digits = take_digits(line);
+  const std::string_view rest = line.substr(digits.count);
+  if ((digits.count != 8 && digits.count != 16) || rest.size() < 4 || rest[0] != ' ' || !is_letter(rest[1]) ||
+      rest[2] != ' ') {
     return;
   }
-  std::string_view name(at + 3, static_cast<std::size_t>(end - at - 3));
+  std::string_view name = rest.substr(3);
   std::string_view module;
-  if (const auto blank = static_cast<std::size_t>(std::ranges::find_if(name, is_blank) - name.begin());
-      blank != name.size()) {
-    const std::string_view rest = name.substr(blank);
+  // Few lines have anything behind the name.
+  if (const auto blank = std::min({name.find(' '), name.find('\t'), name.size()}); blank != name.size()) {
+    const std::string_view behind = name.substr(blank);
     name = name.substr(0, blank);
-    const auto open = rest.find('[');
-    const auto close = rest.find(']', open == std::string_view::npos ? 0 : open);
+    const auto open = behind.find('[');
+    const auto close = behind.find(']', open == std::string_view::npos ? 0 : open);
     if (open != std::string_view::npos && close != std::string_view::npos) {
-      module = rest.substr(open + 1, close - open - 1);
+      module = behind.substr(open + 1, close - open - 1);
     }
+  } else if (name.ends_with('\r')) {
+    name.remove_suffix(1);
   }
-  table.add(address, 0, at[1], name, module);
+  table.add(digits.value, 0, rest[1], name, module);
 }
 
 }  // namespace

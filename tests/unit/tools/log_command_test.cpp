@@ -211,8 +211,12 @@ TEST_F(LogCommand, WordsOfA32BitGuestAreSplit) {
                         "c0388b00 T lab_end\nc0c2d100 T lab_pc\nc0c2d200 T lab_pc_end\nc1000000 T _etext\n");
   (void)run({"--json", "--debug-dir", "none", "-s", "d4=" + map, form("xen-key-d-arm32-guest-on-arm64")});
   std::vector<std::string> names;
-  for (const auto& frame : nlohmann::json::parse(out_.substr(0, out_.find('\n'))).at("frames")) {
-    names.push_back(frame.value("symbol", "?"));
+  std::istringstream lines(out_);
+  for (std::string line; std::getline(lines, line);) {
+    const auto report = nlohmann::json::parse(line);
+    for (const auto& frame : report.at("frames")) {
+      names.push_back(frame.value("symbol", "?"));
+    }
   }
   EXPECT_THAT(names, testing::IsSupersetOf({"lab_pc", "lab_idle", "lab_caller"}));
 }
