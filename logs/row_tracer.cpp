@@ -270,9 +270,12 @@ bool RowTracer::trace(Report& report, KernelFile& file, std::uint64_t slide) {
     frames.push_back(frame_of(frame));
   }
   report.trace_end = to_string(walk.end.reason);
-  const bool stuck =
-      frames.size() < 2 && walk.end.reason != EndReason::user_mode && walk.end.reason != EndReason::end_of_stack;
+  // Without code and tables the end of a chain of frames may only mean that there is none.
+  const bool blind = walk.end.reason == EndReason::end_of_stack && file.image().end() == 0;
+  const bool ended = walk.end.reason == EndReason::user_mode || walk.end.reason == EndReason::end_of_stack;
+  const bool stuck = frames.size() < 2 && (blind || !ended);
   if (stuck) {
+    report.trace_end = to_string(EndReason::no_unwind_info);
     guess(frames, report, code, arch->word_size);
   }
   report.frames = std::move(frames);
