@@ -2,6 +2,7 @@
 #include "linux/btf.h"
 
 #include <algorithm>
+#include <memory>
 
 #include "base/checked.h"
 #include "base/endian.h"
@@ -75,10 +76,14 @@ bool Btf::is_header(std::span<const std::byte> bytes) {
          word(5) <= kMaxSection && word(2) <= kMaxSection;
 }
 
+std::uint64_t Btf::section_bytes(std::span<const std::byte> header) {
+  return std::uint64_t{load_le<std::uint32_t>(header.data() + 12)} + load_le<std::uint32_t>(header.data() + 20);
+}
+
 std::optional<Btf> Btf::open(VirtMemory& memory, GuestVirt at, unsigned word_size,
                              std::span<const std::string_view> structures) {
   Btf btf(memory, word_size);
-  if (!btf.read_header(at) || !btf.find_names(structures) || !btf.find_types()) {
+  if (!btf.read_header(at) || !btf.find_names(structures) || !btf.find_structures()) {
     return std::nullopt;
   }
   return btf;
@@ -109,22 +114,25 @@ bool Btf::read_header(GuestVirt at) {
 }
 
 bool Btf::find_names(std::span<const std::string_view> structures) {
-  // Pieces overlap, so that a name and the NULs round it are seen whole.
-  constexpr std::size_t kOverlap = 130;
-  std::vector<std::byte> piece(kPiece);
-  for (std::uint64_t at = 0; at < strings_bytes_; at += kPiece - kOverlap) {
+  const auto piece = std::make_unique_for_overwrite<std::byte[]>(kPiece);
+  bool inside = false;  // of a string that is longer than a piece
+  for (std::uint64_t at = 0; at < strings_bytes_ && wanted_.size() < structures.size();) {
     const std::size_t n = at_most(kPiece, strings_bytes_ - at);
-    if (!memory_.read(strings_ + at, std::span(piece).first(n))) {
+    if (!memory_.read(strings_ + at, std::span(piece.get(), n))) {
       return false;
     }
-    const std::string_view text(reinterpret_cast<const char*>(piece.data()), n);
-    for (const std::string_view name : structures) {
-      const std::string whole = '\0' + std::string(name) + '\0';
-      const std::size_t found = whole.size() <= kOverlap ? text.find(whole) : std::string_view::npos;
-      if (found != std::string_view::npos) {
-        wanted_.emplace(static_cast<std::uint32_t>(at + found + 1), name);
+    const std::string_view text(reinterpret_cast<const char*>(piece.get()), n);
+    std::size_t begin = 0;
+    for (std::size_t end = text.find('\0'); end != std::string_view::npos; end = text.find('\0', begin)) {
+      const std::string_view whole = text.substr(begin, end - begin);
+      if (!inside && std::find(structures.begin(), structures.end(), whole) != structures.end()) {
+        wanted_.emplace(static_cast<std::uint32_t>(at + begin), whole);
       }
+      inside = false;
+      begin = end + 1;
     }
+    inside = inside || begin == 0;
+    at += begin == 0 ? n : begin;  // the next piece begins with the string that this one cuts off
   }
   return true;
 }
@@ -148,34 +156,44 @@ std::optional<std::uint64_t> Btf::trailing(const Type& type) const {
   return layout ? std::optional(std::uint64_t{(*layout)[0]} + std::uint64_t{(*layout)[1]} * type.count) : std::nullopt;
 }
 
-bool Btf::find_types() {
-  std::vector<std::byte> piece(kPiece);
-  std::uint64_t piece_at = 0;
-  std::size_t have = 0;
-  std::uint64_t at = 0;
-  while (at + kRecord <= types_bytes_) {
-    if (at < piece_at || at + kRecord > piece_at + have) {
-      piece_at = at;
-      have = at_most(kPiece, types_bytes_ - at);
-      if (!memory_.read(types_ + at, std::span(piece).first(have))) {
-        return false;
-      }
+bool Btf::find_structures() {
+  while (structures_.size() < wanted_.size() && !whole_) {
+    if (!step_on()) {
+      return false;
     }
-    const Type type = parse(at, piece.data() + (at - piece_at));
+  }
+  return true;
+}
+
+/// Steps over the types in the next piece.
+bool Btf::step_on() const {
+  if (next_ + kRecord > types_bytes_) {
+    whole_ = true;
+    return true;
+  }
+  const std::size_t have = at_most(kPiece, types_bytes_ - next_);
+  const auto piece = std::make_unique_for_overwrite<std::byte[]>(have);
+  if (!memory_.read(types_ + next_, std::span(piece.get(), have))) {
+    return false;
+  }
+  const std::uint64_t begin = next_;
+  while (next_ - begin + kRecord <= have) {
+    const Type type = parse(next_, piece.get() + (next_ - begin));
     if (count_ % kEvery == 0) {
-      places_.push_back(static_cast<std::uint32_t>(at));
+      places_.push_back(static_cast<std::uint32_t>(next_));
     }
     ++count_;
     if (type.kind == kStruct && type.count > 0) {
       if (const auto wanted = wanted_.find(type.name); wanted != wanted_.end()) {
-        structures_.emplace(wanted->second, at);
+        structures_.emplace(wanted->second, next_);
       }
     }
     const auto more = trailing(type);
     if (!more) {
-      break;  // what comes after it cannot be told; what came before stands
+      whole_ = true;  // what comes after it cannot be told; what came before stands
+      break;
     }
-    at += kRecord + *more;
+    next_ += kRecord + *more;
   }
   return true;
 }
@@ -189,6 +207,11 @@ std::optional<Btf::Type> Btf::type_at(std::uint64_t offset) const {
 }
 
 std::optional<Btf::Type> Btf::type(std::uint32_t id) const {
+  while (id > count_ && !whole_) {
+    if (!step_on()) {
+      return std::nullopt;
+    }
+  }
   if (id == 0 || id > count_) {
     return std::nullopt;
   }

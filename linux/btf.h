@@ -21,14 +21,16 @@ namespace xstack {
 class Btf {
  public:
   /// Opens the section whose header is at `at` and looks for the `structures` of these names, in one pass over names
-  /// and types. `memory` must outlive the result and is best one that keeps nothing. Nothing when there is no sane
-  /// header, or the section could not be read to its end.
+  /// and one over types, of which each ends where the last of them was found. `memory` must outlive the result and is
+  /// best one that keeps nothing. Nothing when there is no sane header, or part of what was looked at is not there.
   [[nodiscard]] static std::optional<Btf> open(VirtMemory& memory, GuestVirt at, unsigned word_size,
                                                std::span<const std::string_view> structures);
 
   /// Could a section begin here? Looks at the header alone.
   [[nodiscard]] static bool is_header(std::span<const std::byte> bytes);
   static constexpr std::size_t kHeaderBytes = 24;
+  /// Bytes of types and names behind a header that is one.
+  [[nodiscard]] static std::uint64_t section_bytes(std::span<const std::byte> header);
 
   /// Bytes of a structure; nothing when there is none of that name.
   [[nodiscard]] std::optional<std::uint64_t> size_of(std::string_view structure) const;
@@ -54,7 +56,8 @@ class Btf {
 
   bool read_header(GuestVirt at);
   bool find_names(std::span<const std::string_view> structures);
-  bool find_types();
+  bool find_structures();
+  bool step_on() const;
   [[nodiscard]] static Type parse(std::uint64_t at, const std::byte* record);
   /// Bytes behind the record's first 12; nothing for a kind that nobody knows.
   [[nodiscard]] std::optional<std::uint64_t> trailing(const Type& type) const;
@@ -80,10 +83,13 @@ class Btf {
   std::array<std::array<std::uint8_t, 2>, 128>
       layout_{};  ///< of kinds, by the section's own word (7.0 on): {own, each}
   std::uint32_t layout_kinds_ = 0;
-  std::map<std::uint32_t, std::string> wanted_;                   ///< offset of a name to the name
-  std::map<std::string, std::uint64_t, std::less<>> structures_;  ///< name to offset of its type
-  std::vector<std::uint32_t> places_;                             ///< offset of every kEvery-th type
-  std::uint32_t count_ = 0;
+  std::map<std::uint32_t, std::string> wanted_;  ///< offset of a name to the name
+  // What is known of the types grows as they are asked for: theirs is most of a section of a few MiB.
+  mutable std::map<std::string, std::uint64_t, std::less<>> structures_;  ///< name to offset of its type
+  mutable std::vector<std::uint32_t> places_;                             ///< offset of every kEvery-th type
+  mutable std::uint32_t count_ = 0;                                       ///< types stepped over
+  mutable std::uint64_t next_ = 0;                                        ///< offset of the one after them
+  mutable bool whole_ = false;                                            ///< there are no more
 };
 
 }  // namespace xstack

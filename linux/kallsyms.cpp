@@ -19,14 +19,12 @@ constexpr std::uint32_t kMaxAliases = 1024;  // symbols at one address
 constexpr std::size_t kMaxName = 4096;       // KSYM_NAME_LEN is 512
 constexpr std::size_t kMaxProbes = 256;
 constexpr std::size_t kPassPiece = 256U << 10;
-constexpr std::size_t kMaxExpanded = 256U << 20;  // all names of one kernel, expanded: real ones have 2 to 8 MiB
 
-std::uint32_t hash_of(std::string_view text) {
-  std::uint32_t hash = 2166136261U;  // FNV-1a
-  for (const char c : text) {
-    hash = (hash ^ static_cast<std::uint8_t>(c)) * 16777619U;
-  }
-  return hash == 0 ? 1 : hash;  // 0 marks a free slot
+/// What names are sorted into slots by: all bits of a hash count in the low ones. 0 marks a free slot.
+std::uint32_t mixed(std::uint32_t hash) {
+  hash = (hash ^ hash >> 15) * 0x2c1b3c6dU;
+  hash ^= hash >> 13;
+  return hash == 0 ? 1 : hash;
 }
 
 /// A record's header: its length, and how many bytes say so. Nothing when it is cut off.
@@ -81,8 +79,35 @@ bool Kallsyms::load_tokens() {
     for (std::size_t i = 0; i < token_at_.size(); ++i) {
       token_at_[i] = load_le<std::uint16_t>(index.data() + 2 * i);
     }
+    for (std::size_t i = 0; i < token_at_.size() && *tokens_good_; ++i) {
+      const std::byte token{static_cast<std::uint8_t>(i)};
+      std::string text;
+      expand(std::span(&token, 1), text);
+      token_hash_[i] = PartHash::of(text);
+      token_first_[i] = text.empty() ? '\0' : text[0];
+    }
   }
   return *tokens_good_;
+}
+
+Kallsyms::PartHash Kallsyms::PartHash::of(std::string_view text) {
+  PartHash hash;
+  for (const char c : text) {
+    hash.append({static_cast<std::uint8_t>(c), kBase});
+  }
+  return hash;
+}
+
+std::uint32_t Kallsyms::hash_of_record(std::span<const std::byte> record) const {
+  PartHash hash;
+  char type = '\0';
+  for (const std::byte token : record) {
+    const auto i = std::to_integer<std::size_t>(token);
+    type = type != '\0' ? type : token_first_[i];
+    hash.append(token_hash_[i]);
+  }
+  // The type letter stands in front and is no part of the name.
+  return hash.value - static_cast<std::uint8_t>(type) * (hash.weight * PartHash::kInverse);
 }
 
 void Kallsyms::expand(std::span<const std::byte> record, std::string& text) const {
@@ -238,7 +263,7 @@ std::optional<std::uint64_t> Kallsyms::find_name(std::string_view name) {
   if (by_name_.empty()) {
     return std::nullopt;
   }
-  const std::uint32_t hash = hash_of(name);
+  const std::uint32_t hash = mixed(PartHash::of(name).value);
   std::size_t slot = hash & (by_name_.size() - 1);
   for (std::size_t probes = 0; probes < kMaxProbes && by_name_[slot].index_plus_one != 0; ++probes) {
     if (by_name_[slot].hash == hash) {
@@ -258,33 +283,26 @@ void Kallsyms::build_name_index() {
   by_name_.assign(std::bit_ceil(std::size_t{tables_.count} * 2 + 2), Slot{0, 0});
   std::vector<std::byte> piece(kPassPiece);
   GuestVirt at = tables_.names;
-  std::string text;
   std::uint32_t index = 0;
-  std::size_t expanded = 0;
-  while (index < tables_.count && at < tables_.names_end && expanded < kMaxExpanded) {
+  while (index < tables_.count && at < tables_.names_end) {
     const std::size_t want = at_most(piece.size(), tables_.names_end - at);
     const std::span<const std::byte> bytes(piece.data(), want);
     read_tolerant(search_, at, std::span(piece).first(want));
     std::size_t used = 0;
-    while (index < tables_.count && expanded < kMaxExpanded) {
+    while (index < tables_.count) {
       const auto header = record_header(bytes.subspan(used));
       if (!header || header->first > bytes.size() - used - header->second) {
         break;
       }
-      text.clear();
-      expand(bytes.subspan(used + header->second, header->first), text);
-      expanded += text.size() + 1;
-      if (text.size() > 1) {
-        const std::uint32_t hash = hash_of(std::string_view(text).substr(1));
-        // The first of a name stays; a table made to collide loses names, not time.
-        std::size_t slot = hash & (by_name_.size() - 1);
-        for (std::size_t probes = 0; probes < kMaxProbes && by_name_[slot].hash != hash; ++probes) {
-          if (by_name_[slot].index_plus_one == 0) {
-            by_name_[slot] = {hash, index + 1};
-            break;
-          }
-          slot = (slot + 1) & (by_name_.size() - 1);
+      // The first of a name stays; a table made to collide loses names, not time.
+      const std::uint32_t hash = mixed(hash_of_record(bytes.subspan(used + header->second, header->first)));
+      std::size_t slot = hash & (by_name_.size() - 1);
+      for (std::size_t probes = 0; probes < kMaxProbes && by_name_[slot].hash != hash; ++probes) {
+        if (by_name_[slot].index_plus_one == 0) {
+          by_name_[slot] = {hash, index + 1};
+          break;
         }
+        slot = (slot + 1) & (by_name_.size() - 1);
       }
       used += header->second + header->first;
       ++index;

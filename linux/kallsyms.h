@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -56,12 +57,29 @@ class Kallsyms final : public SymbolSource {
     std::uint32_t hash;
     std::uint32_t index_plus_one;  ///< 0: free
   };
+  /// A hash that is put together from those of parts, so that a name's comes from its tokens' and the name need not be
+  /// written out: the text as the digits of a number, modulo 2^32.
+  struct PartHash {
+    static constexpr std::uint32_t kBase = 0x9e3779b1U;
+    static constexpr std::uint32_t kInverse = 0x0e8b2f51U;  ///< kBase * kInverse = 1
+
+    std::uint32_t value = 0;
+    std::uint32_t weight = 1;  ///< kBase to the power of its length
+
+    [[nodiscard]] static PartHash of(std::string_view text);
+    void append(PartHash next) {
+      value = value * next.weight + next.value;
+      weight *= next.weight;
+    }
+  };
 
   [[nodiscard]] std::optional<std::uint64_t> address_from(VirtMemory& from, std::uint32_t index) const;
   [[nodiscard]] std::optional<KallsymsName> name_from(VirtMemory& from, std::uint32_t index);
   [[nodiscard]] bool load_tokens();
   /// Appends the text of the record at `record` (token numbers).
   void expand(std::span<const std::byte> record, std::string& text) const;
+  /// Of the name in a record (token numbers), without its type letter.
+  [[nodiscard]] std::uint32_t hash_of_record(std::span<const std::byte> record) const;
   void build_name_index();
   [[nodiscard]] std::optional<std::uint64_t> find_name(std::string_view name);
   [[nodiscard]] std::optional<std::uint32_t> last_not_above(std::uint64_t address);
@@ -72,6 +90,8 @@ class Kallsyms final : public SymbolSource {
   std::vector<std::uint64_t> samples_;
   std::vector<std::byte> tokens_;
   std::array<std::uint16_t, 256> token_at_{};
+  std::array<PartHash, 256> token_hash_{};
+  std::array<char, 256> token_first_{};  ///< NUL for an empty token
   std::optional<bool> tokens_good_;
   std::vector<Slot> by_name_;
   std::map<std::string, std::optional<std::uint64_t>, std::less<>> asked_;

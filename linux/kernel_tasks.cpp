@@ -63,7 +63,13 @@ void LinuxKernel::find_task_layout() {
   }
   if (!found_.tasks) {
     PageProbe probe(guest_.memory(), cpus_, translations_);
-    FoundTasks found = search_tasks(probe, search_, arch_, code, found_.text.front().end);
+    // kernel/sched/core.c, kernel/power/process.c and kernel/signal.c walk all tasks, from init_task on;
+    // kernel/bpf/btf.c reads the kernel's types.
+    static constexpr std::array<std::string_view, 6> kUsers = {"btf_parse_vmlinux", "bpf_get_btf_vmlinux",
+                                                               "show_state_filter", "normalize_rt_tasks",
+                                                               "thaw_processes",    "kill_something_info"};
+    FoundTasks found = search_tasks(probe, search_, arch_, code, found_.text.front().end,
+                                    data_used_by(kUsers, found_.text.front().end));
     const auto init = init_task || !found.layout ? init_task : std::optional(found.layout->init_task);
     for (std::size_t i = 0; i < found.btf.size() && !found_.tasks; ++i) {
       found_.tasks = by_btf(found.btf[i], init);

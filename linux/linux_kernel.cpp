@@ -110,12 +110,17 @@ void LinuxKernel::find_kernel_elsewhere(const KernelInputs& inputs) {
 }
 
 void LinuxKernel::search(const KernelInputs& inputs) {
-  find_kallsyms(inputs);
-  if (!found_.kallsyms && !inputs.cpus.empty()) {
-    find_kernel_elsewhere(inputs);
+  const bool translated = std::any_of(cpus_.begin(), cpus_.end(), [](const CpuState& cpu) { return cpu.mmu_on; });
+  if (translated || cpus_.empty()) {
+    find_kallsyms(inputs);
+    if (!found_.kallsyms && !inputs.cpus.empty()) {
+      find_kernel_elsewhere(inputs);
+    }
+  } else {
+    warn("no kernel was looked for: no vCPU translates addresses, as Linux does from its first moments on");
   }
   use_kallsyms();
-  if (kallsyms_ == nullptr) {
+  if (kallsyms_ == nullptr && translated) {
     warn("no kallsyms tables were found in the guest's memory");
   }
   if (kallsyms_ != nullptr) {
@@ -163,9 +168,10 @@ std::optional<GuestVirt> LinuxKernel::data_begin() const {
   return std::max(found_.kallsyms->token_index, found_.text.front().end);
 }
 
-std::vector<GuestVirt> LinuxKernel::data_used_by(std::span<const std::string_view> functions) {
+std::vector<GuestVirt> LinuxKernel::data_used_by(std::span<const std::string_view> functions,
+                                                 std::optional<GuestVirt> begin) {
   std::vector<GuestVirt> all;
-  const auto data = data_begin();
+  const auto data = begin ? begin : data_begin();
   for (const std::string_view function : functions) {
     const auto at = kallsyms_->address_of(function);
     if (!at || !data) {

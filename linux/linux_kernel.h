@@ -62,8 +62,9 @@ class LinuxKernel final : public Kernel {
   void find_kernel_elsewhere(const KernelInputs& inputs);
   void find_text();
   void find_identity(const KernelInputs& inputs);
-  /// Pages of data that the functions of these names use.
-  [[nodiscard]] std::vector<GuestVirt> data_used_by(std::span<const std::string_view> functions);
+  /// Pages of data that the functions of these names use: from `begin` on, by default data_begin().
+  [[nodiscard]] std::vector<GuestVirt> data_used_by(std::span<const std::string_view> functions,
+                                                    std::optional<GuestVirt> begin = {});
   void find_modules(const KernelInputs& inputs);
   void find_unwind_tables();
   void find_task_layout();

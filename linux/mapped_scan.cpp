@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
 #include <set>
 #include <string>
 #include <utility>
@@ -66,7 +67,7 @@ std::size_t read_tolerant(VirtMemory& search, GuestVirt at, std::span<std::byte>
 
 GuestVirt scan_mapped(PageProbe& probe, VirtMemory& search, const ScanBounds& bounds, std::size_t overlap,
                       const std::function<bool(GuestVirt, std::span<const std::byte>)>& visit) {
-  std::vector<std::byte> buffer(overlap + kPiece);
+  const auto buffer = std::make_unique_for_overwrite<std::byte[]>(overlap + kPiece);
   std::size_t carried = 0;  // bytes at the front of the buffer that repeat the end of the piece before
   std::uint64_t at = bounds.begin.value & ~(kXenPageSize - 1);
   std::uint64_t hole = 0;
@@ -91,15 +92,25 @@ GuestVirt scan_mapped(PageProbe& probe, VirtMemory& search, const ScanBounds& bo
       at += kXenPageSize;
       continue;
     }
-    hole = 0;
-    const std::span<std::byte> piece(buffer.data(), carried + static_cast<std::size_t>(mapped));
-    read_tolerant(search, GuestVirt(at), piece.subspan(carried));
+    const std::span<std::byte> piece(buffer.get(), carried + static_cast<std::size_t>(mapped));
+    const bool there = read_tolerant(search, GuestVirt(at), piece.subspan(carried)) > 0;
     seen += mapped;
+    if (!there) {
+      // Mapped, but nothing is behind it: a boot loader's map of all addresses, or no map at all.
+      carried = 0;
+      hole += mapped;
+      if (hole >= bounds.hole_bytes || at + mapped < at) {
+        break;
+      }
+      at += mapped;
+      continue;
+    }
+    hole = 0;
     if (!visit(GuestVirt(at - carried), piece)) {
       return GuestVirt(at + mapped);
     }
     const std::size_t keep = std::min(overlap, piece.size());
-    std::memmove(buffer.data(), piece.data() + (piece.size() - keep), keep);
+    std::memmove(buffer.get(), piece.data() + (piece.size() - keep), keep);
     carried = keep;
     if (at + mapped < at) {
       break;

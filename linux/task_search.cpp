@@ -15,6 +15,7 @@ constexpr std::uint64_t kDataBytes = 64U << 20;
 constexpr std::uint64_t kDataHole = 32U << 20;
 constexpr std::size_t kMaxComms = 64;
 constexpr std::size_t kMaxHeaders = 16;
+constexpr std::uint64_t kLargeTypes = 512U << 10;  // the kernels' that were seen have 2 to 4 MiB
 constexpr std::uint32_t kMaxBefore = 8U << 10;  // from the start of a task to its comm; those seen have up to 3.4 KiB
 constexpr std::uint32_t kMaxAfter = 8U << 10;   // from comm to the end
 constexpr std::size_t kSampled = 48;
@@ -360,9 +361,11 @@ class Search {
 
 }  // namespace
 
-FoundTasks search_tasks(PageProbe& probe, VirtMemory& search, const ArchOps& arch, CodeInfo& code, GuestVirt begin) {
+FoundTasks search_tasks(PageProbe& probe, VirtMemory& search, const ArchOps& arch, CodeInfo& code, GuestVirt begin,
+                        std::span<const GuestVirt> likely) {
   FoundTasks result;
   std::size_t comms = 0;
+  bool large = false;  // the types of a whole kernel were seen, not those of some BPF program that it carries
   const auto is_name = [](std::string_view comm) {
     const std::size_t name = comm.starts_with("swapper/0") ? 9 : 7;
     return comm.size() == kCommBytes && comm.find_first_not_of('\0', name) == std::string_view::npos;
@@ -371,11 +374,14 @@ FoundTasks search_tasks(PageProbe& probe, VirtMemory& search, const ArchOps& arc
     const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     constexpr std::string_view kMagic("\x9f\xeb\x01\x00", 4);
     for (auto found = text.find(kMagic); found != std::string_view::npos; found = text.find(kMagic, found + 1)) {
-      if ((at + found).value % 4 == 0 && Btf::is_header(bytes.subspan(found)) && result.btf.size() < kMaxHeaders) {
+      if ((at + found).value % 4 == 0 && Btf::is_header(bytes.subspan(found)) && result.btf.size() < kMaxHeaders &&
+          std::find(result.btf.begin(), result.btf.end(), at + found) == result.btf.end()) {
         result.btf.push_back(at + found);
+        large = large || Btf::section_bytes(bytes.subspan(found)) >= kLargeTypes;
       }
     }
-    for (auto found = text.find("swapper"); found != std::string_view::npos; found = text.find("swapper", found + 1)) {
+    for (auto found = result.layout ? std::string_view::npos : text.find("swapper"); found != std::string_view::npos;
+         found = text.find("swapper", found + 1)) {
       if ((at + found).value % 4 != 0 || !is_name(text.substr(found, kCommBytes)) || ++comms > kMaxComms) {
         continue;
       }
@@ -386,7 +392,25 @@ FoundTasks search_tasks(PageProbe& probe, VirtMemory& search, const ArchOps& arc
     }
     return true;
   };
-  scan_mapped(probe, search, {begin, GuestVirt(~std::uint64_t{0}), kDataBytes, kDataHole}, Btf::kHeaderBytes, visit);
+  search.prefetch(likely);
+  for (const GuestVirt page : likely) {
+    // With the page after it: a name or a header may begin in one and end in the other.
+    scan_mapped(probe, search, {page, page + 2 * kXenPageSize, 2 * kXenPageSize, kXenPageSize}, 0,
+                [&](GuestVirt at, std::span<const std::byte> bytes) {
+                  visit(at, bytes);
+                  return true;
+                });
+  }
+  // Types are told more surely than a structure is; kernels of 32 bits that have them are not known.
+  const auto has_types = [&] { return arch.word_size == 4 || large; };
+  if (!result.layout || !has_types()) {
+    comms = 0;
+    scan_mapped(probe, search, {begin, GuestVirt(~std::uint64_t{0}), kDataBytes, kDataHole}, Btf::kHeaderBytes,
+                [&](GuestVirt at, std::span<const std::byte> bytes) {
+                  const bool from_tasks = result.layout.has_value();
+                  return visit(at, bytes) && !(from_tasks && has_types());
+                });
+  }
   return result;
 }
 

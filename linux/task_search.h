@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -19,10 +20,11 @@ struct FoundTasks {
   std::vector<GuestVirt> btf;  ///< what may be the header of a .BTF section: constant data, which lies before the tasks
 };
 
-/// Looks for init_task by its name in up to 64 MiB of what is mapped from `begin` on, until tell_task_layout() knows
-/// one. For kernels whose kallsyms lack data symbols.
+/// Looks for init_task by its name, until tell_task_layout() knows one, for kernels whose kallsyms lack data symbols.
+/// `likely` pages are looked at first. Where these do not show it, or not all that a kernel of its word size may have
+/// (types), up to 64 MiB of what is mapped from `begin` on are searched.
 [[nodiscard]] FoundTasks search_tasks(PageProbe& probe, VirtMemory& search, const ArchOps& arch, CodeInfo& code,
-                                      GuestVirt begin);
+                                      GuestVirt begin, std::span<const GuestVirt> likely = {});
 
 /// The layout of struct task_struct, told from the tasks themselves: the task whose name is at `comm` must be
 /// init_task, whose parents are itself and whose children are the first process and kthreadd. What leads from there:

@@ -95,7 +95,8 @@ class Ballot {
     std::sort(votes_.begin(), votes_.end(), [](const Vote& a, const Vote& b) { return a.address < b.address; });
     std::vector<AnchorCluster> clusters;
     for (const Vote& vote : votes_) {
-      if (!probe_.at(GuestVirt(vote.address))) {
+      std::byte any{};
+      if (!probe_.at(GuestVirt(vote.address)) || !memory_.read_some(GuestVirt(vote.address), std::span(&any, 1))) {
         continue;
       }
       if (clusters.empty() || vote.address - clusters.back().highest.value > kClusterGap) {

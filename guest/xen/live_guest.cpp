@@ -54,7 +54,14 @@ class LiveGuest final : public Guest {
     return warnings_;
   }
   [[nodiscard]] std::optional<Error> lost() const override {
-    return memory_.vanished() ? std::optional(gone()) : std::nullopt;
+    if (memory_.vanished()) {
+      return gone();
+    }
+    // Of one that is just being destroyed, part of the memory could still be read.
+    const auto now = find_domain(*host_, info_.domid);
+    const bool there = !now || (*now && (*now)->uuid == info_.uuid &&
+                                ((*now)->state.run != RunState::dying || info_.state.run == RunState::dying));
+    return there ? std::nullopt : std::optional(gone());
   }
 
   [[nodiscard]] Result<std::vector<VcpuContext>> vcpus() override {

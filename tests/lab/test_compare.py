@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from lab import compare, console  # noqa: E402
+from lab import compare, console, knowledge  # noqa: E402
 from lab.guests import GUESTS  # noqa: E402
 
 ARM32 = """\
@@ -233,6 +233,108 @@ class Log(unittest.TestCase):
     def test_missing_or_out_of_order(self):
         verdict = compare.log_verdict("[    1.500000] a device\n[    0.000000] Booting Linux\n", self.CONSOLE)
         self.assertEqual(verdict.missing, ["[    1.500000] a device", "[    2.000000] Kernel panic - not syncing: x"])
+
+
+KNOWS = """\
+@release 6.1.0-50-arm64
+@cmdline console=hvc0 rdinit=/init lab=softdog 
+@memory 100000
+@cpus 2
+/proc/1/task/1/stack:[<0>] do_wait+0x174/0x32c
+/proc/1/task/1/stack:[<0>] el0t_64_sync+0x18c/0x190
+/proc/32/task/32/stack:[<0>] ksm_scan_thread+0x98/0xf0
+/proc/32/task/32/stack:[<0>] ret_from_fork+0x10/0x20
+@stat 1 (init) S 0 1 1 0 -1
+@stat 9 (kworker/0:1-events) I 2 0 0 0 -1
+@stat 32 (ksmd) S 2 0 0 0 -1
+@stat 60 (sed) R 1 1 1 0 -1
+@module softdog 16384 0 - Live 0xffff800000d15000
+@uptime 3.10 5.00
+LAB: end of truth
+[    4.700000] Kernel panic - not syncing: Software Watchdog Timer expired
+[    4.700100] CPU: 1 PID: 61 Comm: dd Not tainted 6.1.0-50-arm64 #1
+[    4.700500] ---[ end Kernel panic - not syncing: Software Watchdog Timer expired ]---
+"""
+
+
+class Knowledge(unittest.TestCase):
+    def setUp(self):
+        self.known = knowledge.truth(KNOWS)
+
+        def frame(symbol, offset, size):
+            return {"symbol": symbol, "offset": hex(offset), "size": hex(size), "module": None}
+
+        self.tasks = {"tasks": [
+            {"pid": 1, "ppid": 0, "comm": "init", "state": "S", "ended": "user mode",
+             "frames": [frame("__switch_to", 0xe8, 0x120), frame("schedule", 0x58, 0xf0), frame("do_wait", 0x174, 0x32c), frame("el0t_64_sync", 0x18c, 0x190)]},
+            {"pid": 9, "ppid": 2, "comm": "kworker/0:1", "state": "I", "kernel_thread": True},
+            {"pid": 32, "ppid": 2, "comm": "ksmd", "state": "S", "kernel_thread": True, "ended": "end of stack",
+             "frames": [frame("__switch_to", 0xe8, 0x120), frame("ksm_scan_thread", 0x98, 0xf0), frame("ret_from_fork", 0x10, 0x20)]},
+            {"pid": 61, "ppid": 1, "comm": "dd", "state": "R", "vcpu": 1},
+        ]}
+        self.info = {"guest": {"os": "Linux 6.1.0-50-arm64",
+                               "system": {"command_line": "console=hvc0 rdinit=/init lab=softdog ", "memory_kib": 131072, "uptime_ns": 4707180656},
+                               "crash": {"kind": "panic", "message": "Kernel panic - not syncing: Software Watchdog Timer expired",
+                                         "function": "softdog_fire", "pid": 61, "comm": "dd"}},
+                     "vcpus": [{}, {}]}
+
+    def judge(self):
+        return knowledge.tasks(self.tasks, self.known)
+
+    def test_what_is_right_agrees(self):
+        self.assertTrue(self.known.whole)
+        listed, stacks = self.judge()
+        self.assertTrue(listed.right and stacks.right, listed.wrong + stacks.wrong)
+        self.assertEqual((listed.agree, listed.beyond, stacks.agree), (3, 1, 2))
+
+    def test_a_task_that_is_not_found(self):
+        del self.tasks["tasks"][2]
+        self.assertEqual(self.judge()[0].missing, ["32 (ksmd)"])
+
+    def test_a_task_that_never_was(self):
+        self.tasks["tasks"].append({"pid": 33, "ppid": 2, "comm": "ghost"})
+        self.assertEqual(len(self.judge()[0].wrong), 1)
+
+    def test_a_wrong_name_and_a_wrong_parent(self):
+        self.tasks["tasks"][2]["comm"] = "ksmx"
+        self.assertEqual(len(self.judge()[0].wrong), 1)
+        self.tasks["tasks"][2].update(comm="ksmd", ppid=1)
+        self.assertEqual(len(self.judge()[0].wrong), 1)
+
+    def test_a_stack_may_have_moved_on_but_not_break_off(self):
+        frames = self.tasks["tasks"][0]["frames"]
+        frames[2] = {"symbol": "hrtimer_nanosleep", "offset": "0x90", "size": "0x180"}
+        self.assertEqual((self.judge()[1].above, self.judge()[1].wrong), (1, []))
+        del frames[3]
+        self.assertEqual(len(self.judge()[1].wrong), 1)
+
+    def test_many_stacks_cannot_have_moved_on(self):
+        for pid in range(100, 150):
+            self.known.tasks[pid] = ("t", "S", 2)
+            self.known.stacks[pid] = ["a+0x1/0x2", "ret_from_fork+0x10/0x20"]
+            self.tasks["tasks"].append({"pid": pid, "ppid": 2, "comm": "t", "ended": "end of stack",
+                                        "frames": [{"symbol": "ret_from_fork", "offset": "0x10", "size": "0x20"}]})
+        self.assertEqual(len(self.judge()[1].wrong), 1)
+
+    def test_modules(self):
+        module = {"name": "softdog", "address": "0xffff800000d15000", "size": 16384, "init_size": 0}
+        self.assertTrue(knowledge.modules({"modules": [module]}, self.known).right)
+        self.assertEqual(knowledge.modules({"modules": []}, self.known).missing, ["softdog"])
+        for change in ({"size": 4096}, {"address": "0xffff800000d16000"}):
+            self.assertFalse(knowledge.modules({"modules": [{**module, **change}]}, self.known).right)
+        self.assertFalse(knowledge.modules({"modules": [module, {"name": "ghost"}]}, self.known).right)
+
+    def facts(self):
+        return knowledge.info(self.info, self.known, GUESTS["arm64-6.1-softdog"], KNOWS)
+
+    def test_info(self):
+        self.assertEqual((self.facts().agree, self.facts().right), (8, True), self.facts().wrong)
+        self.info["guest"]["crash"]["function"] = "panic"
+        self.info["guest"]["os"] = "Linux 6.1"
+        self.assertEqual(len(self.facts().wrong), 2)
+        self.info["guest"]["crash"] = None
+        del self.info["guest"]["system"]["memory_kib"]
+        self.assertEqual(len(self.facts().missing), 4)
 
 
 if __name__ == "__main__":

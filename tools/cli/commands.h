@@ -62,6 +62,9 @@ void complain(const Console& console, std::string_view message);
 /// What makes a report partial, in one line.
 [[nodiscard]] std::string what_is_missing(const std::vector<std::string>& warnings);
 
+/// Why there is no answer, when what was read of `guest` is not `whole` since it went away meanwhile.
+[[nodiscard]] std::optional<Error> went_away(const Guest& guest, bool whole);
+
 /// Writes what a command found, and says on the error side what of it is missing. The result is `whole` or `partial`.
 [[nodiscard]] ExitStatus answer(const Console& console, const std::string& text, bool partial,
                                 const std::vector<std::string>& warnings);

@@ -105,6 +105,9 @@ Result<ExitStatus> report_and_print(const Invocation& invocation, const ReportRe
     return tl::unexpected(guest.error());
   }
   const auto report = invocation.backend.make_report(**guest, request);
+  if (auto lost = went_away(**guest, report && !report->partial)) {
+    return tl::unexpected(std::move(*lost));
+  }
   if (!report) {
     return tl::unexpected(report.error());
   }
@@ -112,6 +115,10 @@ Result<ExitStatus> report_and_print(const Invocation& invocation, const ReportRe
   view.color = wants_color(invocation);
   const auto printer = invocation.options.json ? make_json_printer() : make_text_printer(view);
   return answer(invocation.console, printer->print(*report), report->partial, report->warnings);
+}
+
+std::optional<Error> went_away(const Guest& guest, bool whole) {
+  return whole ? std::nullopt : guest.lost();
 }
 
 ExitStatus answer(const Console& console, const std::string& text, bool partial,

@@ -29,6 +29,9 @@ Result<ExitStatus> run_dmesg(const Invocation& invocation) {
     return tl::unexpected(guest.error());
   }
   const auto log = invocation.backend.read_log(**guest, kernel_request(options));
+  if (auto lost = went_away(**guest, log && what_is_missing_of(*log).empty())) {
+    return tl::unexpected(std::move(*lost));
+  }
   if (!log) {
     return tl::unexpected(log.error());
   }

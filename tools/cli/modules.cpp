@@ -12,6 +12,9 @@ Result<ExitStatus> run_modules(const Invocation& invocation) {
     return tl::unexpected(guest.error());
   }
   const auto report = invocation.backend.read_modules(**guest, kernel_request(invocation.options));
+  if (auto lost = went_away(**guest, report && !report->partial)) {
+    return tl::unexpected(std::move(*lost));
+  }
   if (!report) {
     return tl::unexpected(report.error());
   }

@@ -20,6 +20,9 @@ Result<ExitStatus> run_tasks(const Invocation& invocation) {
   request.scan = options.scan;
   request.max_frames = options.max_frames;
   const auto report = invocation.backend.make_tasks_report(**guest, request);
+  if (auto lost = went_away(**guest, report && !report->partial)) {
+    return tl::unexpected(std::move(*lost));
+  }
   if (!report) {
     return tl::unexpected(report.error());
   }

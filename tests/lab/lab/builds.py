@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The two small programs that the lab brings along: labctl (dom0) and labmod.ko (guests)."""
+"""The small programs that the lab brings along: labctl (dom0), labmod.ko (guests), and a guest that is no Linux."""
 import shutil
 
 from . import packages
@@ -57,3 +57,30 @@ def labmod(suite, arch, version):
     if not module.exists():
         raise LabError("labmod.ko was not built")
     return module
+
+
+BARE_BASE = {("arm64", "off"): "0x40080000", ("arm64", "on"): "0xffff000040080000",
+             ("armhf", "off"): "0x40008000", ("armhf", "on"): "0xc0008000"}
+BARE_FLAGS = {
+    "arm64": ["-mcmodel=small", "-mgeneral-regs-only"],
+    # Once with frame records of the APCS, once with GCC's own frame pointers.
+    ("armhf", "off"): ["-marm", "-march=armv7-a", "-mfloat-abi=soft", "-mapcs-frame"],
+    ("armhf", "on"): ["-marm", "-march=armv7-a", "-mfloat-abi=soft"],
+}
+
+
+def bare(arch, mmu):
+    """(image to boot, ELF file for -s) of a guest that is no Linux: with its MMU "off" it spins, with it "on" it crashes."""
+    folder = SCRATCH / "build" / arch / f"bare-{mmu}"
+    elf, image, sources = folder / "bare.elf", folder / "bare.image", TARGET / "bare"
+    if image.exists() and image.stat().st_mtime > max(p.stat().st_mtime for p in [*sources.iterdir(), TARGET.parent / "lab/builds.py"]):
+        return image, elf
+    folder.mkdir(parents=True, exist_ok=True)
+    cc = compiler(arch)
+    name = {"arm64": "arm64", "armhf": "arm32"}[arch]
+    sh([cc, "-O1", "-g", "-Wall", "-Wextra", "-ffreestanding", "-fno-omit-frame-pointer", "-fno-pic", "-fno-stack-protector", "-fno-unwind-tables",
+        "-fno-asynchronous-unwind-tables", "-nostdlib", "-static", "-no-pie", *BARE_FLAGS.get((arch, mmu), BARE_FLAGS.get(arch, [])),
+        *(["-DBARE_MMU", "-DBARE_CRASH"] if mmu == "on" else []), f"-Wl,--defsym=BASE={BARE_BASE[arch, mmu]}", "-Wl,-T," + str(sources / "bare.ld"),
+        "-Wl,--no-warn-rwx-segments", "-o", elf, sources / f"start-{name}.S", sources / "bare.c"])
+    sh([CROSS[arch] + "objcopy", "-O", "binary", elf, image])
+    return image, elf

@@ -35,6 +35,7 @@ class Verdict:
     expected: list = field(default_factory=list)
     got: list = field(default_factory=list)
     ended: str = ""
+    where: str = ""                # live, stopped, capture, core
 
     @property
     def right(self):
@@ -159,8 +160,9 @@ def bare(symbol):
     return re.sub(r"\.(cold|isra|constprop|part|llvm)\b.*", "", symbol or "")
 
 
-def against_table(vcpu, functions):
-    """The guest printed nothing of this vCPU; the table knows functions that must be in its trace, in this order."""
+def against_table(vcpu, functions, whole=False):
+    """The guest printed nothing of this vCPU; the table knows functions that must be in its trace, in this order, and no others when
+    it knows the `whole`."""
     verdict = Verdict(vcpu["id"], "table", expected=list(functions), got=[show(f) for f in vcpu.get("frames", [])], ended=vcpu.get("ended", ""))
     frames = real_frames(vcpu)
     verdict.guesses = sum(f.get("found_by") == "scan" for f in frames)
@@ -173,6 +175,10 @@ def against_table(vcpu, functions):
                 break
         else:
             verdict.missing.append(function)
+    if whole:
+        verdict.wrong = [show(f) for f in frames if f.get("found_by") != "scan" and f.get("symbol") not in functions]
+        if verdict.ended != "end of stack":
+            verdict.missing.append(f"an end at the end of the stack, not: {verdict.ended}")
     return verdict
 
 
@@ -194,6 +200,10 @@ def judge(report, guest, console):
     vcpus = {v["id"]: v for v in report.get("vcpus", [])}
     for number_ in range(2):
         vcpu = vcpus.get(number_)
+        if guest.whole and number_ not in guest.known:
+            if vcpu and vcpu.get("frames"):
+                verdicts.append(Verdict(number_, "never up", wrong=[show(f) for f in vcpu["frames"]]))
+            continue
         if vcpu is None:
             verdicts.append(Verdict(number_, "absent", missing=["the whole vCPU"]))
             continue
@@ -207,7 +217,7 @@ def judge(report, guest, console):
             if guest.way == "sysrq" and backtrace.frames[0].symbol == "panic":  # arm32's own words end early: the table goes on
                 verdicts[-1].missing += [f"{m} (by the table)" for m in against_table(vcpu, SYSRQ).missing]
         elif known or dies:
-            verdicts.append(min((against_table(vcpu, functions) for functions in ([known] if known else STOPPED)), key=lambda v: len(v.missing)))
+            verdicts.append(min((against_table(vcpu, functions, guest.whole) for functions in ([known] if known else STOPPED)), key=lambda v: len(v.missing)))
         else:
             verdicts.append(Verdict(number_, "nothing known", got=[show(f) for f in vcpu.get("frames", [])], ended=vcpu.get("ended", "")))
     return verdicts

@@ -36,12 +36,14 @@ class Guest:
     end: str = "paused"         # how the lab leaves it: paused, crash (SHUTDOWN_crash from dom0), crashed (by itself), running
     vcpu: int | None = None     # the vCPU whose console backtrace is the truth; None: the one that panicked
     known: dict = field(default_factory=dict)   # vCPU: functions that its trace must have, in this order
+    whole: bool = False         # those are all functions of the trace, and no other vCPU is there
     modes: dict = field(default_factory=dict)   # vCPU: the mode it must be in before the lab looks ("user", "idle")
 
 
 LPAE, ARMMP = Kernel("bookworm", "armhf", "armmp-lpae"), Kernel("bookworm", "armhf", "armmp")
 ARMMP_510 = Kernel("bullseye", "armhf", "armmp")
 ARM64, ARM64_612 = Kernel("bookworm", "arm64", "arm64"), Kernel("trixie", "arm64", "arm64")
+BARE = {(arch, mmu): Kernel("bare", arch, mmu) for arch in ("armhf", "arm64") for mmu in ("off", "on")}  # no Linux: target/bare
 ARM64_16K = Kernel("trixie", "arm64", "arm64-16k")
 AMD64 = Kernel("bookworm", "amd64", "amd64")
 
@@ -58,6 +60,7 @@ MACHINES = {m.name: m for m in (
 IDLE = ("do_idle", "cpu_startup_entry")
 BOOT_IDLE = IDLE + ("rest_init", "start_kernel")
 READ = ("vfs_read", "ksys_read")
+BARE_STACK = ("bare_stop", "bare_inner", "bare_middle", "bare_outer", "bare_main", "bare_upper")
 LAB = ("lab_inner", "lab_middle", "lab_outer", "lab_thread", "kthread")
 
 
@@ -90,6 +93,14 @@ def _arm64(prefix, machine, kernel, headers=True, memory=128, extra=""):
     return ways
 
 
+def _bare(prefix, machine, arch):
+    common = dict(memory=32, whole=True)
+    return [
+        Guest(f"{prefix}-bare", machine, BARE[arch, "off"], "bare", known={0: BARE_STACK}, **common),
+        Guest(f"{prefix}-bare-mmu", machine, BARE[arch, "on"], "bare", end="crashed", known={0: ("bare_hypercall_shutdown", *BARE_STACK)}, **common),
+    ]
+
+
 def _x86(kind):
     common = dict(kind=kind, memory=256)
     return [
@@ -106,9 +117,13 @@ GUESTS = {g.name: g for g in (
     *_arm32("arm32-6.1-lpae", LPAE, headers=True),
     *_arm32("arm32-6.1-short", ARMMP, headers=True),
     *_arm32("arm32-5.10", ARMMP_510, headers=False),
+    *_bare("arm32", "armhf", "armhf"),
     *_arm64("arm64-6.1", "arm64", ARM64),
+    *_bare("arm64", "arm64", "arm64"),
     Guest("arm64-32bit-sysrq", "arm64-32bit", LPAE, "sysrq"),
     Guest("arm64-32bit-softdog", "arm64-32bit", LPAE, "softdog"),
+    Guest("arm64-32bit-bare", "arm64-32bit", BARE["armhf", "on"], "bare", end="crashed", memory=32, whole=True,
+          known={0: ("bare_hypercall_shutdown", *BARE_STACK)}),
     Guest("arm64-32bit-user", "arm64-32bit", LPAE, "user", known={0: BOOT_IDLE}, modes={1: "user"}),
     *_arm64("arm64-6.1-kaslr", "arm64-max", ARM64),
     *_arm64("arm64-6.12", "arm64-4.20", ARM64_612, headers=False, memory=192),

@@ -72,10 +72,13 @@ class Dom0:
         files = {}
         for guest in self.guests:
             kernel = guest.kernel
-            release, image, guest_modules = kernel_of(kernel)
             name = f"{kernel.suite}-{kernel.arch}-{kernel.flavour}"
             if f"domu/{name}.image" in files:
                 continue
+            if kernel.suite == "bare":
+                files[f"domu/{name}.image"], files[f"domu/{name}.elf"] = builds.bare(kernel.arch, kernel.flavour)
+                continue
+            release, image, guest_modules = kernel_of(kernel)
             box = images.busybox(xen_root(*next((x.suite, x.arch, x.xen, x.flavour) for x in self.all_machines() if x.arch == kernel.arch)))
             disk = self.work / f"{name}.cpio"
             wants_module = any(g.kernel == kernel and g.way == "spin" for g in self.guests)
@@ -188,9 +191,11 @@ class Dom0:
         kernel = guest.kernel
         name = f"{kernel.suite}-{kernel.arch}-{kernel.flavour}"
         x86 = self.machine.arch == "amd64"
-        config = [f'name="{guest.name}"', f'kernel="/domu/{name}.image"', f'ramdisk="/domu/{name}.cpio"', f"memory={guest.memory}", "vcpus=2",
-                  'on_crash="preserve"', 'on_reboot="preserve"', 'on_poweroff="preserve"',
-                  f'extra="console=hvc0 {"earlyprintk=xen " if x86 else ""}rdinit=/init lab={guest.way} {guest.extra}"']
+        config = [f'name="{guest.name}"', f'kernel="/domu/{name}.image"', f"memory={guest.memory}", "vcpus=2",
+                  'on_crash="preserve"', 'on_reboot="preserve"', 'on_poweroff="preserve"']
+        if kernel.suite != "bare":
+            config += [f'ramdisk="/domu/{name}.cpio"',
+                       f'extra="console=hvc0 {"earlyprintk=xen " if x86 else ""}rdinit=/init lab={guest.way} {guest.extra}"']
         if guest.kind:
             config.append(f'type="{guest.kind}"')
         text = "\n".join(config)

@@ -18,6 +18,34 @@ def traces(results):
     return "\n".join(lines)
 
 
+KNOWN = ("modules", "tasks", "stacks", "log", "info")
+
+
+def knowledge(results):
+    """found of what is there, and whatever is wrong with it."""
+    lines = ["| guest | asked | modules | tasks | other state | stacks equal | moved on | lines of the log | facts | `tasks`: pause, ms | s | MiB |",
+             "|---|---|---|---|---|---|---|---|---|---|---|---|"]
+
+    def count(v):
+        if v is None or not (v.agree or v.missing or v.wrong or v.above):
+            return "-"
+        text = f"{v.agree} of {v.agree + len(v.missing)}"
+        return text + (f", {len(v.wrong)} WRONG" if v.wrong else "")
+
+    for r in results:
+        for where in dict.fromkeys(v.where for v in r.knowledge):
+            v = {x.vcpu: x for x in r.knowledge if x.where == where}
+            stacks = v.get("stacks")
+            there = stacks and stacks.agree + stacks.above + len(stacks.wrong)
+            f = r.figures.get(f"tasks, {where}", {})
+            equal = "-" if not there else f"{stacks.agree} of {there}" + (f", {len(stacks.wrong)} WRONG" if stacks.wrong else "")
+            lines.append(f"| {r.guest} | {where} | {count(v.get('modules'))} | {count(v.get('tasks'))} | {cell(v['tasks'].above if 'tasks' in v else None)} | "
+                         f"{equal} | {cell(stacks.above if there else None)} | {count(v.get('log'))} | {count(v.get('info'))} | "
+                         f"{cell(None if f.get('pause_us') is None else f['pause_us'] / 1000, '{:.1f}')} | {cell(f.get('seconds'), '{:.2f}')} | "
+                         f"{cell(None if not f.get('kib') else f['kib'] / 1024, '{:.1f}')} |")
+    return "\n".join(lines) if len(lines) > 2 else ""
+
+
 def costs(results):
     lines = ["| guest | pages | of which for the stacks | xstack, s | peak, MiB | running: pause, ms | pages | s | capture, KiB | xenctx -C -a -s, s | peak, MiB |",
              "|---|---|---|---|---|---|---|---|---|---|---|"]
@@ -41,6 +69,10 @@ def costs(results):
 def details(results):
     lines = []
     for r in results:
+        for v in r.knowledge:
+            if not v.right:
+                lines.append(f"{r.guest}, {v.vcpu}, {v.where}:")
+                lines += [f"  missing  {m}" for m in v.missing] + [f"  wrong    {w}" for w in v.wrong]
         for v in r.verdicts:
             if v.right:
                 continue
@@ -55,7 +87,7 @@ def details(results):
 
 def write(results, folder):
     (folder / "results.json").write_text(json.dumps([dataclasses.asdict(r) for r in results], indent=1))
-    text = traces(results) + "\n\n" + costs(results) + "\n"
+    text = "\n\n".join(part for part in (traces(results), knowledge(results), costs(results)) if part) + "\n"
     wrong = details(results)
     if wrong:
         text += "\n" + wrong + "\n"

@@ -8,7 +8,7 @@ import subprocess
 import time
 from dataclasses import dataclass, field
 
-from . import compare, console, corefile
+from . import builds, compare, console, corefile, knowledge
 from .util import LabError, say
 
 # Seconds until a guest is up, and until it has died once it is up. Emulation on a busy machine is slow, so these are long;
@@ -23,6 +23,7 @@ class Result:
     """All that was learnt of one guest."""
     guest: str
     verdicts: list = field(default_factory=list)
+    knowledge: list = field(default_factory=list)  # verdicts of tasks, modules and info, each with its `where`
     faults: list = field(default_factory=list)     # anything else that xstack did wrong
     figures: dict = field(default_factory=dict)    # seconds, memory, pages, pause
     notes: list = field(default_factory=list)
@@ -30,7 +31,7 @@ class Result:
 
     @property
     def right(self):
-        return not self.skipped and not self.faults and all(v.right for v in self.verdicts)
+        return not self.skipped and not self.faults and all(v.right for v in self.verdicts + self.knowledge)
 
 
 def wait_console(dom0, guest, pattern, seconds):
@@ -58,6 +59,8 @@ def mode(arch, kind, raw):
 def settle(dom0, guest):
     """Wait until the guest has done what it was made for; returns its domid."""
     domid = dom0.domid(guest)
+    if guest.way == "bare":
+        return settle_bare(dom0, guest, domid)
     wait_console(dom0, guest, r"LAB: ready|Kernel panic", BOOT)
     if "LAB: ready" not in dom0.console(guest):
         raise LabError(f"{guest.name} died before its time; see {dom0.share}/console/guest-{guest.name}.log")
@@ -72,7 +75,26 @@ def settle(dom0, guest):
             wait_console(dom0, guest, r"end Kernel panic", DEATH)
     elif guest.way == "spin":
         wait_console(dom0, guest, r"lab_thread", DEATH)
+    if guest.way not in DIES:
+        wait_console(dom0, guest, r"LAB: end of truth", DEATH)
+    if guest.way in ("spin", "idle"):
         wait_console(dom0, guest, r"LAB: still alive", DEATH)
+    return domid
+
+
+def settle_bare(dom0, guest, domid):
+    """A guest that prints nothing: it has crashed, or stays within a few instructions."""
+    def stopped():
+        if guest.end == "crashed":
+            return "c" in dom0.state(guest)
+        places = []
+        for _ in range(4):
+            raw = contexts(dom0, domid)
+            places.append(struct.unpack_from("<Q", raw[0], 256)[0] & 0xFFFFFFFFFFFFFFFF if 0 in raw else None)
+            time.sleep(0.3)
+        return None not in places and max(places) - min(places) < 64
+
+    dom0.wait(stopped, DEATH, f"{guest.name} to come to its end")
     return domid
 
 
@@ -120,6 +142,7 @@ def keep_core(dom0, guest, domid, folder):
     log.write_text(dom0.console(guest))
     os.replace(log, folder / f"{guest.name}.console.log")
     say(f"{guest.name}: core kept ({what})")
+    return folder / f"{guest.name}.core.zst"
 
 
 class Looker:
@@ -129,6 +152,10 @@ class Looker:
         self.dom0, self.guest, self.domid, self.result = dom0, guest, domid, result
         self.folder = results / guest.name
         self.folder.mkdir(parents=True, exist_ok=True)
+        # What is no Linux has no names of its own.
+        self.linux = guest.kernel.suite != "bare"
+        kernel = guest.kernel
+        self.file = "" if self.linux else f"-s /domu/{kernel.suite}-{kernel.arch}-{kernel.flavour}.elf "
 
     def paused(self):
         flags = int(self.dom0.run(f"labctl state {self.domid}", check=True).out)
@@ -152,7 +179,7 @@ class Looker:
     def report(self, label):
         """xstack --json, and everything that must be true of it whatever the guest; None when there is none."""
         before = self.paused()
-        status, text, error = self.timed(label, f"xstack --json {self.guest.name}", f"{label}.json")
+        status, text, error = self.timed(label, f"xstack --json {self.file}{self.guest.name}", f"{label}.json")
         if self.paused() != before:
             self.result.faults.append(f"{label}: the domain was {'paused' if before else 'running'} and is not any more")
         if status not in (0, 1):
@@ -171,7 +198,31 @@ class Looker:
         """Before the guest is stopped by the lab: it must go on as it was."""
         report = self.report("live")
         self.heads(1)
+        self.know("live")
         return report
+
+    def know(self, where):
+        """What xstack says of tasks, modules and the guest itself, in dom0; and that the domain goes on as it was."""
+        if not self.linux:
+            return
+        before = self.paused()
+
+        def ask(command):
+            label = f"{command}, {where}"
+            status, text, error = self.timed(label, f"xstack {command} --json {self.guest.name}", f"{command}-{where}.json")
+            if status not in (0, 1):
+                self.result.faults.append(f"{label}: exit status {status}: {error.strip()[-300:]}")
+            elif status:
+                self.result.notes.append(f"{label}: exit status {status}: {error.strip()[-300:]}")
+            return text
+
+        texts = {command: ask(command) for command in ("tasks", "modules", "info")}
+        status, log, error = self.timed(f"dmesg, {where}", f"xstack dmesg {self.guest.name}", f"dmesg-{where}.txt")
+        if status:
+            self.result.faults.append(f"dmesg, {where}: exit status {status}: {error.strip()[-300:]}")
+        if self.paused() != before:
+            self.result.faults.append(f"{where}: the domain was {'paused' if before else 'running'} and is not any more")
+        judge_knowledge(self.result, self.guest, where, self.dom0.console(self.guest), log, texts)
 
     def interrupt(self, count):
         """xstack is sent signals at random moments of its run; afterwards the domain must be as it was."""
@@ -219,19 +270,13 @@ class Looker:
         if report is None:
             return
         self.result.verdicts = compare.judge(report, self.guest, truth)
-        self.timed("text", f"xstack {self.guest.name}", "trace.txt")
-        status, text, error = self.timed("info", f"xstack info --json {self.guest.name}", "info.json")
-        if status:
-            self.result.faults.append(f"info: exit status {status}: {error.strip()[-300:]}")
+        self.timed("text", f"xstack {self.file}{self.guest.name}", "trace.txt")
         self.capture(truth, host_xstack)
-        status, text, error = self.timed("dmesg", f"xstack dmesg {self.guest.name}", "dmesg.txt")
-        if status:
-            self.result.notes.append(f"dmesg: exit status {status}: {error.strip()[-300:]}")
-        self.result.verdicts.append(compare.log_verdict(text, self.dom0.console(self.guest)))
+        self.know("stopped")
 
     def capture(self, truth, host_xstack):
         name = f"{self.guest.name}.xcap"
-        status, _, error = self.timed("capture", f"xstack capture {self.guest.name} -o /r/out/{name}", "capture.txt")
+        status, _, error = self.timed("capture", f"xstack capture {self.file}{self.guest.name} -o /r/out/{name}", "capture.txt")
         file = self.dom0.share / "out" / name
         if status or not file.exists():
             self.result.faults.append(f"capture: exit status {status}: {error.strip()[-300:]}")
@@ -240,7 +285,8 @@ class Looker:
         os.replace(file, self.folder / name)
         if not host_xstack:
             return
-        done = subprocess.run([host_xstack, "--json", "--core", self.folder / name], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        symbols = [] if self.linux else ["-s", builds.bare(self.guest.kernel.arch, self.guest.kernel.flavour)[1]]
+        done = subprocess.run([host_xstack, "--json", *symbols, "--core", self.folder / name], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         (self.folder / "replay.json").write_text(done.stdout)
         try:
             replay = compare.judge(json.loads(done.stdout), self.guest, truth)
@@ -250,6 +296,8 @@ class Looker:
         for live, again in zip(self.result.verdicts, replay):
             if live.got != again.got:
                 self.result.faults.append(f"replay of the capture: vCPU {live.vcpu} differs: {len(live.got)} frames live, {len(again.got)} from the capture")
+        if self.linux:
+            know_offline(self.result, self.guest, "capture", self.folder / name, self.dom0.console(self.guest), host_xstack, ("modules", "info"))
 
     def xenctx(self):
         """The peer, in the same run. Its symbols are dom0's, so only where guest and dom0 run the same kernel."""
@@ -261,13 +309,53 @@ class Looker:
         self.timed("xenctx", f"xenctx -C -a -s /tmp/syms {self.domid}", "xenctx.txt")
 
 
+def judge_knowledge(result, guest, where, console_text, log, texts):
+    """texts: {command: its JSON}; log: the text of `xstack dmesg`, or None."""
+    known = knowledge.truth(console_text)
+    if not known.whole:
+        result.notes.append(f"{where}: the guest did not print what it knows to the end")
+        return
+    verdicts = []
+    try:
+        reports = {command: json.loads(text) for command, text in texts.items()}
+    except ValueError as why:
+        result.faults.append(f"{where}: not JSON: {why}")
+        return
+    if "modules" in reports:
+        verdicts.append(knowledge.modules(reports["modules"], known))
+    if "tasks" in reports:
+        verdicts += knowledge.tasks(reports["tasks"], known)
+        result.figures.setdefault(f"tasks, {where}", {}).update(pause_us=reports["tasks"].get("capture", {}).get("pause_us"),
+                                                              tasks=len(reports["tasks"].get("tasks", [])))
+    if log is not None:
+        verdicts.append(compare.log_verdict(log, console_text))
+    if "info" in reports:
+        verdicts.append(knowledge.info(reports["info"], known, guest, console_text))
+    for verdict in verdicts:
+        verdict.where = where
+    result.knowledge += verdicts
+
+
+def know_offline(result, guest, where, core, console_text, program, commands):
+    """The same here, of a dump or a capture."""
+    def ask(*words):
+        done = subprocess.run([program, *words, "--core", core], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace")
+        if done.returncode not in (0, 1):
+            result.faults.append(f"{words[0]}, {where}: exit status {done.returncode}: {done.stderr.strip()[-300:]}")
+        return done.stdout
+
+    judge_knowledge(result, guest, where, console_text, ask("dmesg"), {command: ask(command, "--json") for command in commands})
+
+
 def replay(guest, core, log, program, results):
     """The trace of a kept core, judged like that of the domain."""
     result = Result(guest.name)
     folder = results / guest.name
     folder.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
-    done = subprocess.run([program, "--json", "--core", core], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace")
+    linux = guest.kernel.suite != "bare"
+    symbols = [] if linux else ["-s", builds.bare(guest.kernel.arch, guest.kernel.flavour)[1]]
+    done = subprocess.run([program, "--json", *symbols, "--core", core], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace")
     result.figures["stopped"] = {"seconds": time.monotonic() - start}
     (folder / "replay.json").write_text(done.stdout)
     if done.returncode not in (0, 1):
@@ -276,6 +364,8 @@ def replay(guest, core, log, program, results):
         result.verdicts = compare.judge(json.loads(done.stdout), guest, console.backtraces(log))
     except ValueError as why:
         result.faults.append(f"not JSON: {why}")
+    if linux:
+        know_offline(result, guest, "core", core, log, program, ("tasks", "modules", "info"))
     return result
 
 
@@ -290,7 +380,7 @@ def play(dom0, guest, results, cores=None, host_xstack=None, signals=0, failed_c
         look = Looker(dom0, guest, domid, result, results) if dom0.has_xstack else None
         if look and guest.end != "crashed":
             report = look.alive()
-            if report and guest.way in DIES + ("spin",):  # these stacks do not change while the guest runs
+            if report and guest.way in DIES + ("spin", "bare"):  # these stacks do not change while the guest runs
                 for verdict in compare.judge(report, guest, truth):
                     if not verdict.right:
                         result.faults.append(f"live, vCPU {verdict.vcpu}: missing {verdict.missing}, wrong {verdict.wrong}")
@@ -308,7 +398,9 @@ def play(dom0, guest, results, cores=None, host_xstack=None, signals=0, failed_c
         if failed_cores and not result.right:
             cores = failed_cores
         if cores:
-            keep_core(dom0, guest, domid, cores)
+            core = keep_core(dom0, guest, domid, cores)
+            if look and look.linux and host_xstack:
+                know_offline(result, guest, "core", core, dom0.console(guest), host_xstack, ("tasks", "modules", "info"))
         if look and signals:
             look.vanish()
     finally:

@@ -13,22 +13,34 @@ for m in $(cat /modules/order); do
     case $m in softdog.ko) ;; *) insmod "/modules/$m" || echo "LAB: insmod $m failed" ;; esac
 done
 echo 1 >/proc/sys/kernel/sysrq
-cat /proc/modules
-arm_watchdog() { insmod /modules/softdog.ko soft_margin=3 soft_panic=1; }
+# What the guest knows about itself: what xstack's answers are held against.
+truth() {
+    echo "@release $(uname -r)"
+    echo "@cmdline $(cat /proc/cmdline)"
+    echo "@memory $(sed -n 's/^MemTotal: *\([0-9]*\) kB/\1/p' /proc/meminfo)"
+    echo "@cpus $(grep -c '^processor' /proc/cpuinfo)"
+    grep -H '' /proc/[0-9]*/task/[0-9]*/stack 2>/dev/null
+    sed 's/^/@stat /' /proc/[0-9]*/task/[0-9]*/stat 2>/dev/null
+    sed 's/^/@module /' /proc/modules
+    echo "@uptime $(cat /proc/uptime)"
+    echo "LAB: end of truth"
+}
+case $way in
+softdog*) insmod /modules/softdog.ko soft_margin=3 soft_panic=1 ;;
+esac
 echo "LAB: ready"
+truth
 case $way in
 sysrq) sleep 2; echo c >/proc/sysrq-trigger ;;
 softdog) # the timer interrupts kernel code
-    arm_watchdog
     taskset 2 sh -c 'exec 3>/dev/watchdog; echo >&3; exec dd if=/dev/zero of=/dev/null bs=8M' ;;
 softdog-user) # the timer interrupts user code
-    arm_watchdog
     taskset 2 sh -c 'exec 3>/dev/watchdog; echo >&3; while :; do :; done' ;;
 softdog-idle) # the timer interrupts the idle task
-    arm_watchdog
     taskset 2 sh -c 'exec 3>/dev/watchdog; echo >&3; sleep 1000' ;;
 spin) # a kernel thread on CPU 1 prints its own backtrace and then never sleeps again
-    insmod /modules/labmod.ko ;;
+    insmod /modules/labmod.ko
+    sed 's/^/@module /' /proc/modules ;;
 read) # for kernels that have no headers here: a system call that never ends
     taskset 2 dd if=/dev/zero of=/dev/null bs=64M ;;
 user) taskset 2 sh -c 'while :; do :; done' ;;

@@ -237,6 +237,15 @@ TEST_F(LiveGuest, DestroyedInTheMiddleItGivesUpItsMemoryFirst) {
   EXPECT_EQ(guest->lost()->code, Errc::vanished);
 }
 
+TEST_F(LiveGuest, IsLostAlsoWhenItsMemoryCouldStillBeRead) {
+  const auto guest = domu();
+  EXPECT_TRUE(guest->memory().read_value<std::uint64_t>(GuestPhys(0x40000000)));
+  EXPECT_FALSE(guest->lost());
+  xen_.domu().flags |= 1;  // dying
+  ASSERT_TRUE(guest->lost());
+  EXPECT_EQ(guest->lost()->code, Errc::vanished);
+}
+
 TEST_F(LiveGuest, WhatIsLeftOfOneThatWasDyingMayBeRead) {
   xen_.domu().flags |= 1;  // dying
   const auto guest = domu();
