@@ -40,8 +40,8 @@ struct ScanBounds {
 
 /// Reads what is mapped in [begin, end), upward, in pieces of up to 1 MiB, each asked for in one batch, and shows each
 /// piece to `visit` until that says false. Pieces of a gapless run overlap by `overlap` bytes, so that what crosses
-/// from one into the next is seen whole. Mapped pages that cannot be read show as zeros. Returns the address after the
-/// last byte seen.
+/// from one into the next is seen whole. Mapped pages that cannot be read show as zeros, and a piece of
+/// nothing but these is a hole. Returns the address after the last byte seen.
 GuestVirt scan_mapped(PageProbe& probe, VirtMemory& search, const ScanBounds& bounds, std::size_t overlap,
                       const std::function<bool(GuestVirt, std::span<const std::byte>)>& visit);
 

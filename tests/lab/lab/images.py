@@ -2,6 +2,7 @@
 """Initial RAM disks, written without root: for dom0 (Xen's tools, xstack) and for the guests (busybox and a few modules)."""
 import lzma
 import os
+import platform
 import re
 import stat
 import struct
@@ -115,6 +116,7 @@ def busybox(root):
     raise LabError(f"no busybox in {root}")
 
 
+MACHINES = {"armhf": "armv7l", "arm64": "aarch64", "amd64": "x86_64"}
 TRIPLETS = {"armhf": "arm-linux-gnueabihf", "arm64": "aarch64-linux-gnu", "amd64": "x86_64-linux-gnu"}
 LOADERS = {"armhf": "lib/ld-linux-armhf.so.3", "arm64": "lib/ld-linux-aarch64.so.1", "amd64": "lib64/ld-linux-x86-64.so.2"}
 DOM0_MODULES = ["xen-evtchn", "xen-privcmd", "xen-gntdev", "xen-gntalloc", "xenfs", "virtio_mmio", "virtio_pci", "9pnet_virtio", "9p"]
@@ -141,8 +143,11 @@ def dom0(out, root, arch, xen, modules, files, programs):
         cpio.file(f"bin/{program.name}", program)
         todo.append(program)
 
+    # What a program built here needs beyond dom0's own packages may come from here: same release, same architecture.
+    here = [Path(f"/usr/lib/{triplet}"), Path(f"/lib/{triplet}")] if platform.machine() == MACHINES[arch] else []
+
     def library(name):
-        for folder in folders:
+        for folder in folders + here:
             if (folder / name).exists():
                 return (folder / name).resolve()
         return None

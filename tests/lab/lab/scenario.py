@@ -206,6 +206,7 @@ class Looker:
         if not self.linux:
             return
         before = self.paused()
+        console_text = self.dom0.console(self.guest)  # a guest that runs may say more while it is looked at
 
         def ask(command):
             label = f"{command}, {where}"
@@ -222,7 +223,7 @@ class Looker:
             self.result.faults.append(f"dmesg, {where}: exit status {status}: {error.strip()[-300:]}")
         if self.paused() != before:
             self.result.faults.append(f"{where}: the domain was {'paused' if before else 'running'} and is not any more")
-        judge_knowledge(self.result, self.guest, where, self.dom0.console(self.guest), log, texts)
+        judge_knowledge(self.result, self.guest, where, console_text, log, texts)
 
     def interrupt(self, count):
         """xstack is sent signals at random moments of its run; afterwards the domain must be as it was."""

@@ -125,6 +125,21 @@ TEST(Btf, RefusesWhatIsNoSection) {
   EXPECT_FALSE(Btf::open(nothing, kAt, 8, kWanted));
 }
 
+TEST(Btf, IsReadAsFarAsItIsAskedFor) {
+  test::BtfBuilder b;
+  const auto u32 = b.integer("u32", 4);
+  b.structure("task", 8, {{"pid", u32, 0}, {"next", 40003, 32}});
+  b.structure("other", 4, {{"pid", u32, 0}});
+  for (int i = 0; i < 40000; ++i) {
+    b.integer("name_" + std::to_string(i), 8);
+  }
+  Section section(b);
+  const auto btf = section.open();
+  ASSERT_TRUE(btf);
+  EXPECT_EQ(btf->member("task", "pid")->size, 4U);
+  EXPECT_EQ(btf->member("task", "next")->size, 8U) << "a type behind all that was looked at so far";
+}
+
 TEST(Btf, ASectionThatCannotBeReadToItsEndIsNone) {
   test::BtfBuilder b;
   b.structure("task", 8, {{"pid", b.integer("u32", 4), 0}});

@@ -5,7 +5,9 @@
 
 #include "linux/current_task.h"
 #include "linux/saved_registers.h"
+#include "tests/support/fake_memory.h"
 #include "tests/support/fake_tasks.h"
+#include "tests/support/identity_translation.h"
 
 namespace xstack {
 namespace {
@@ -79,6 +81,24 @@ TEST(TaskSearch, TellsTheLayoutFromTheTasks) {
   EXPECT_EQ(found->thread_node, expected.thread_node);
   EXPECT_EQ(found->saved, expected.saved);
   EXPECT_EQ(*found, expected);
+}
+
+TEST(TaskSearch, IsFoundWhereTheKernelsFunctionsPointBeforeAllIsSearched) {
+  Booted guest;
+  const auto find = [&](std::span<const GuestVirt> likely) {
+    CpuState cpu;
+    cpu.translations.push_back(std::make_shared<test::IdentityTranslation>([](std::uint64_t) { return true; }));
+    test::FakePhys physical;
+    PageProbe probe(physical, std::span(&cpu, 1));
+    const GuestVirt nowhere(0x1000);  // mapped, but nothing is there: a search must come to an end
+    return search_tasks(probe, guest.tasks.memory, arch_ops(ArchId::arm64), guest.code, nowhere, likely);
+  };
+  const GuestVirt comm = guest.tasks.at(0) + guest.tasks.layout.comm;
+  const GuestVirt page(comm.value & ~(kXenPageSize - 1));
+  const auto found = find(std::span(&page, 1));
+  ASSERT_TRUE(found.layout);
+  EXPECT_EQ(found.layout->init_task, guest.tasks.at(0));
+  EXPECT_FALSE(find({}).layout);
 }
 
 TEST(TaskSearch, ANameAloneIsNoTask) {
