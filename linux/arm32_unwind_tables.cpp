@@ -314,6 +314,10 @@ std::vector<EhabiTable> find_kernel_ehabi(VirtMemory& search, GuestVirt image_be
   if (auto table = by_symbols(search, code, image_end); table && agrees_with_symbols(search, code, *table)) {
     return {std::move(*table)};
   }
+  // Every object with tables refers to this routine of arch/arm/kernel/unwind.c: a kernel that lacks it has none.
+  if (code.address_of("_stext") && !code.address_of("__aeabi_unwind_cpp_pr0")) {
+    return {};
+  }
   const Text text{image_begin, image_end};
   // The index lies behind the text. A live guest's pages cost time each, so most of the image is only looked at in
   // places; one that is too small to be hit this way is looked for more closely.

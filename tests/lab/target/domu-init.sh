@@ -40,6 +40,7 @@ softdog-idle) # the timer interrupts the idle task
     taskset 2 sh -c 'exec 3>/dev/watchdog; echo >&3; sleep 1000' ;;
 spin) # a kernel thread on CPU 1 prints its own backtrace and then never sleeps again
     insmod /modules/labmod.ko
+    sleep 2 # it prints from another CPU
     sed 's/^/@module /' /proc/modules ;;
 read) # for kernels that have no headers here: a system call that never ends
     taskset 2 dd if=/dev/zero of=/dev/null bs=64M ;;

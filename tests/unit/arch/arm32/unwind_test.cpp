@@ -202,6 +202,10 @@ TEST(Arm32Tables, FoundByTheirForm) {
   EXPECT_EQ(tables[0].index, GuestVirt(kIndex));
   EXPECT_EQ(tables[0].count, 1500U);
   EXPECT_TRUE(find_kernel_ehabi(m.memory, GuestVirt(0xc0100000), GuestVirt(0xc0200000), none).empty());
+  none.add("_stext", 0xc0100000, 16);
+  EXPECT_TRUE(find_kernel_ehabi(m.memory, GuestVirt(0xc0100000), GuestVirt(0xc0300000), none).empty());
+  none.add("__aeabi_unwind_cpp_pr0", 0xc0100010, 4);
+  EXPECT_EQ(find_kernel_ehabi(m.memory, GuestVirt(0xc0100000), GuestVirt(0xc0300000), none).size(), 1U);
 }
 
 TEST(Arm32Tables, OfAModuleByItsStructure) {
