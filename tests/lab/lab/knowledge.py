@@ -9,7 +9,7 @@ is another one then. That is counted apart. It is no excuse for a trace that bre
 import re
 from dataclasses import dataclass, field
 
-from .compare import Verdict, number
+from .compare import Verdict, bare, number
 
 STACK_PLACE = re.compile(r"(?:\[<[0-9a-fx]+>\] )?(?:\? )?([\w.$]+)\+(0x[0-9a-f]+)/(0x[0-9a-f]+)(?: \[([\w-]+)[^]]*\])?$")
 # Functions of the section .sched.text, as far as they are seen.
@@ -161,7 +161,7 @@ def info(report, known, guest, console_text):
         hold("panic", crash and crash.get("message") == message, crash and crash.get("message"), message)
         place, task = died_in(console_text)
         if place:
-            hold("function", crash and crash.get("function") == place, crash and crash.get("function"), place)
+            hold("function", crash and bare(crash.get("function")) == place, crash and crash.get("function"), place)
         if task:
             hold("task", crash and (crash.get("comm"), crash.get("pid")) == task, crash and (crash.get("comm"), crash.get("pid")), task)
     elif crash and crash.get("kind") == "panic":
