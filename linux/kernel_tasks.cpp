@@ -4,6 +4,7 @@
 #include <array>
 #include <string_view>
 
+#include "base/endian.h"
 #include "linux/btf.h"
 #include "linux/linux_kernel.h"
 #include "linux/mapped_scan.h"
@@ -16,7 +17,9 @@ namespace {
 
 constexpr std::size_t kMaxTask = 16U << 10;  // struct task_struct; those seen have up to 9.6 KiB
 constexpr std::size_t kMaxKnown = 1024;
-constexpr std::uint64_t kMaxModuleOffset = 2048;  // ModuleBytes::kSize
+constexpr std::size_t kMaxPointed = 64;             // pages
+constexpr std::uint64_t kMaxPointedAt = 64U << 20;  // behind the code
+constexpr std::uint64_t kMaxModuleOffset = 2048;    // ModuleBytes::kSize
 
 /// Is there an init_task where `layout` says?
 bool is_init_task(VirtMemory& search, const TaskLayout& layout, unsigned word_size) {
@@ -34,6 +37,38 @@ std::optional<GuestVirt> comm_of(VirtMemory& search, GuestVirt init_task) {
 }
 
 }  // namespace
+
+/// Pages that init_task and the kernel's types may be on, by the functions that use them.
+std::vector<GuestVirt> LinuxKernel::likely_task_pages() {
+  // kernel/sched/core.c, kernel/power/process.c and kernel/signal.c walk all tasks, from init_task on.
+  static constexpr std::array<std::string_view, 4> kWalkers = {"show_state_filter", "normalize_rt_tasks",
+                                                               "thaw_processes", "kill_something_info"};
+  static constexpr std::array<std::string_view, 2> kReaders = {"btf_parse_vmlinux", "bpf_get_btf_vmlinux"};
+  const GuestVirt begin = found_.text.front().end;
+  auto pages = data_used_by(kWalkers, begin);
+  const auto types = data_used_by(kReaders, begin);
+  pages.insert(pages.end(), types.begin(), types.end());
+  if (arch_.word_size != 8) {
+    return pages;
+  }
+  // __start_BTF is a weak symbol (kernel/bpf/btf.c), so that its address may stand in a table of addresses.
+  std::vector<std::byte> bytes(kXenPageSize);
+  std::vector<GuestVirt> pointed;
+  search_.prefetch(types);
+  for (const GuestVirt page : types) {
+    read_tolerant(search_, page, bytes);
+    for (std::size_t at = 0; at < bytes.size() && pointed.size() < kMaxPointed; at += 8) {
+      const GuestVirt target(load_le<std::uint64_t>(bytes.data() + at));
+      const GuestVirt its_page(target.value & ~(kXenPageSize - 1));
+      if (target >= begin && target - begin < kMaxPointedAt && target.value % 4 == 0 &&
+          std::find(pointed.begin(), pointed.end(), its_page) == pointed.end()) {
+        pointed.push_back(its_page);
+      }
+    }
+  }
+  pages.insert(pages.end(), pointed.begin(), pointed.end());
+  return pages;
+}
 
 void LinuxKernel::find_task_layout() {
   if (kallsyms_ == nullptr || found_.text.empty()) {
@@ -63,13 +98,7 @@ void LinuxKernel::find_task_layout() {
   }
   if (!found_.tasks) {
     PageProbe probe(guest_.memory(), cpus_, translations_);
-    // kernel/sched/core.c, kernel/power/process.c and kernel/signal.c walk all tasks, from init_task on;
-    // kernel/bpf/btf.c reads the kernel's types.
-    static constexpr std::array<std::string_view, 6> kUsers = {"btf_parse_vmlinux", "bpf_get_btf_vmlinux",
-                                                               "show_state_filter", "normalize_rt_tasks",
-                                                               "thaw_processes",    "kill_something_info"};
-    FoundTasks found = search_tasks(probe, search_, arch_, code, found_.text.front().end,
-                                    data_used_by(kUsers, found_.text.front().end));
+    FoundTasks found = search_tasks(probe, search_, arch_, code, found_.text.front().end, likely_task_pages());
     const auto init = init_task || !found.layout ? init_task : std::optional(found.layout->init_task);
     for (std::size_t i = 0; i < found.btf.size() && !found_.tasks; ++i) {
       found_.tasks = by_btf(found.btf[i], init);

@@ -68,6 +68,7 @@ class LinuxKernel final : public Kernel {
   void find_modules(const KernelInputs& inputs);
   void find_unwind_tables();
   void find_task_layout();
+  [[nodiscard]] std::vector<GuestVirt> likely_task_pages();
   /// The steps that both ways share.
   void use_root(const KernelInputs& inputs, GuestPhys root);
   void use_kallsyms();

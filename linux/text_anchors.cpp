@@ -93,11 +93,17 @@ class Ballot {
 
   [[nodiscard]] std::vector<AnchorCluster> count() {
     std::sort(votes_.begin(), votes_.end(), [](const Vote& a, const Vote& b) { return a.address < b.address; });
+    std::erase_if(votes_, [&](const Vote& vote) { return !probe_.at(GuestVirt(vote.address)); });
+    std::vector<GuestVirt> pages;
+    for (const Vote& vote : votes_) {
+      pages.emplace_back(vote.address);
+    }
+    memory_.prefetch(pages);
     std::vector<AnchorCluster> clusters;
     for (const Vote& vote : votes_) {
       std::byte any{};
-      if (!probe_.at(GuestVirt(vote.address)) || !memory_.read_some(GuestVirt(vote.address), std::span(&any, 1))) {
-        continue;
+      if (!memory_.read_some(GuestVirt(vote.address), std::span(&any, 1))) {
+        continue;  // mapped, but nothing is there
       }
       if (clusters.empty() || vote.address - clusters.back().highest.value > kClusterGap) {
         clusters.push_back({GuestVirt(vote.address), GuestVirt(vote.address), 0});

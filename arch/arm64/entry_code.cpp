@@ -158,7 +158,9 @@ std::optional<tl::expected<Frame, TraceEnd>> interrupted_by_entry(StepContext& c
 
 bool in_trampoline(StepContext& context, const Frame& frame) {
   const auto spsr = context.cpu.regs.get(kSpsrEl1);
-  if (!spsr || !is_user_pstate(*spsr) || context.code.is_code(frame.pc).value_or(false)) {
+  // The kernel runs it at an address of its own, where no symbol is; what has a name is other code that sets TTBR1.
+  if (!spsr || !is_user_pstate(*spsr) || context.code.is_code(frame.pc).value_or(false) ||
+      context.code.function_at(frame.pc)) {
     return false;
   }
   const GuestVirt page(frame.pc.value & ~(kXenPageSize - 1));
