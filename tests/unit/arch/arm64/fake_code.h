@@ -22,7 +22,9 @@ class FakeCode final : public CodeInfo {
     --at;
     return address - at->second.start < at->second.size ? std::optional(at->second) : std::nullopt;
   }
-  [[nodiscard]] std::optional<bool> is_code(GuestVirt address) override { return function_at(address).has_value(); }
+  [[nodiscard]] std::optional<bool> is_code(GuestVirt address) override {
+    return knows_extent ? std::optional(function_at(address).has_value()) : std::nullopt;
+  }
   [[nodiscard]] std::optional<GuestVirt> address_of(std::string_view name) override {
     for (const auto& [start, function] : functions_) {
       if (function.name == name) {
@@ -31,6 +33,8 @@ class FakeCode final : public CodeInfo {
     }
     return std::nullopt;
   }
+
+  bool knows_extent = true;  ///< false: as of a file of symbols that does not say where code begins and ends
 
  private:
   std::map<std::uint64_t, CodeSymbol> functions_;

@@ -107,6 +107,17 @@ TEST_F(Arm64Unwind, ALeafReturnsThroughX30) {
   EXPECT_EQ(w.frames[2].pc.value, in(1));
 }
 
+TEST_F(Arm64Unwind, CodeWithANameIsNoTrampolineThoughItSetsTtbr1) {
+  function(7, {kNop, 0xd518'2021, 0xd65f'03c0});  // msr ttbr1_el1, x1
+  code_.knows_extent = false;
+  context_.pc(kText + 0x704).spsr_el1(0).x(30, in(0)).x(29, kStack + 0x1000).sp_el1(kStack + 0xff0);
+  record(kStack + 0x1000, 0, in(1));
+  const Walk w = walk();
+  ASSERT_EQ(w.frames.size(), 3U);
+  EXPECT_EQ(w.frames[2].pc.value, in(1));
+  EXPECT_EQ(w.end.reason, EndReason::end_of_stack);
+}
+
 TEST_F(Arm64Unwind, AStaleX30IsNotACaller) {
   context_.pc(in(0)).x(30, in(5)).x(29, kStack + 0x1000).sp_el1(kStack + 0x1000);
   record(kStack + 0x1000, kStack + 0x3ee0, in(1));
