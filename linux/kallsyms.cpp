@@ -19,6 +19,7 @@ constexpr std::uint32_t kMaxAliases = 1024;  // symbols at one address
 constexpr std::size_t kMaxName = 4096;       // KSYM_NAME_LEN is 512
 constexpr std::size_t kMaxProbes = 256;
 constexpr std::size_t kPassPiece = 256U << 10;
+constexpr std::uint64_t kMaxNames = 32U << 20;  // bytes of all names, compressed: real ones have 1 to 3 MiB
 
 /// What names are sorted into slots by: all bits of a hash count in the low ones. 0 marks a free slot.
 std::uint32_t mixed(std::uint32_t hash) {
@@ -284,7 +285,7 @@ void Kallsyms::build_name_index() {
   std::vector<std::byte> piece(kPassPiece);
   GuestVirt at = tables_.names;
   std::uint32_t index = 0;
-  while (index < tables_.count && at < tables_.names_end) {
+  while (index < tables_.count && at < tables_.names_end && at - tables_.names < kMaxNames) {
     const std::size_t want = at_most(piece.size(), tables_.names_end - at);
     const std::span<const std::byte> bytes(piece.data(), want);
     read_tolerant(search_, at, std::span(piece).first(want));
