@@ -30,6 +30,7 @@ struct Fault {
   std::uint64_t address = 0;  ///< first unreadable byte, in the address space that was read
   int level = -2;             ///< page-table level of the entry at fault, -1..4; -2 when no table was at fault
   std::uint64_t entry = 0;    ///< that entry, when level says there is one
+  std::uint64_t span = 0;     ///< bytes that the entry at fault covers, a power of two; 0 when that is not known
 };
 
 /// "level 2 entry 0x0 is not valid" and so on: the part of a sentence that follows an address.

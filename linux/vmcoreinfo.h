@@ -31,6 +31,8 @@ class Vmcoreinfo {
   [[nodiscard]] std::optional<std::string> release() const;
   /// BUILD-ID as lower-case hex (5.10 on).
   [[nodiscard]] std::optional<std::string> build_id() const;
+  /// All of it, as the kernel wrote it.
+  [[nodiscard]] const std::string& text() const { return text_; }
 
  private:
   std::string text_;

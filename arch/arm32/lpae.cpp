@@ -63,10 +63,10 @@ tl::expected<Mapping, Fault> Lpae::walk(PhysMemory& memory, GuestVirt address) c
     const std::uint64_t index = level == start ? offset >> shift : (offset >> shift) & 511;
     const auto entry = memory.read_value<std::uint64_t>(GuestPhys(table + index * 8));
     if (!entry) {
-      return tl::unexpected(Fault{entry.error().kind, va, level, 0});
+      return tl::unexpected(Fault{entry.error().kind, va, level, 0, std::uint64_t{1} << shift});
     }
     if ((*entry & 1) == 0) {
-      return tl::unexpected(Fault{FaultKind::unmapped, va, level, *entry});
+      return tl::unexpected(Fault{FaultKind::unmapped, va, level, *entry, std::uint64_t{1} << shift});
     }
     const bool second_bit = (*entry & 2) != 0;
     if (level == 3 ? second_bit : !second_bit) {
@@ -75,7 +75,7 @@ tl::expected<Mapping, Fault> Lpae::walk(PhysMemory& memory, GuestVirt address) c
       return Mapping{GuestPhys((*entry & kTableAddress & ~(size - 1)) + inside), size - inside, size, level};
     }
     if (level == 3) {
-      return tl::unexpected(Fault{FaultKind::bad_table, va, level, *entry});
+      return tl::unexpected(Fault{FaultKind::bad_table, va, level, *entry, std::uint64_t{1} << shift});
     }
     table = *entry & kTableAddress;
   }

@@ -6,6 +6,8 @@
 namespace xstack::arm32 {
 namespace {
 
+constexpr std::uint64_t kSection = 0x100000;
+
 Mapping leaf(std::uint64_t base, std::uint32_t va, std::uint64_t size, int level) {
   const std::uint64_t offset = va & (size - 1);
   return {GuestPhys(base + offset), size - offset, size, level};
@@ -28,11 +30,11 @@ tl::expected<Mapping, Fault> ShortDescriptors::walk(PhysMemory& memory, GuestVir
   const std::uint32_t index = (va << n >> n) >> 20;
   const auto first = memory.read_value<std::uint32_t>(GuestPhys(base) + std::uint64_t{index} * 4);
   if (!first) {
-    return tl::unexpected(Fault{first.error().kind, va, 1, 0});
+    return tl::unexpected(Fault{first.error().kind, va, 1, 0, kSection});
   }
   const std::uint32_t l1 = *first;
   if ((l1 & 3) == 0) {
-    return tl::unexpected(Fault{FaultKind::unmapped, va, 1, l1});
+    return tl::unexpected(Fault{FaultKind::unmapped, va, 1, l1, kSection});
   }
   if ((l1 & 2) != 0) {  // bit 0 is PXN here
     if ((l1 & (1U << 18)) == 0) {
@@ -44,11 +46,11 @@ tl::expected<Mapping, Fault> ShortDescriptors::walk(PhysMemory& memory, GuestVir
   const std::uint64_t table = (l1 & 0xfffffc00) + std::uint64_t{(va >> 12) & 0xff} * 4;
   const auto second = memory.read_value<std::uint32_t>(GuestPhys(table));
   if (!second) {
-    return tl::unexpected(Fault{second.error().kind, va, 2, 0});
+    return tl::unexpected(Fault{second.error().kind, va, 2, 0, kXenPageSize});
   }
   const std::uint32_t l2 = *second;
   if ((l2 & 3) == 0) {
-    return tl::unexpected(Fault{FaultKind::unmapped, va, 2, l2});
+    return tl::unexpected(Fault{FaultKind::unmapped, va, 2, l2, kXenPageSize});
   }
   if ((l2 & 2) != 0) {  // bit 0 is XN here
     return leaf(l2 & 0xfffff000, va, 0x1000, 2);

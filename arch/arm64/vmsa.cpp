@@ -63,8 +63,9 @@ bool block_allowed(const HalfConfig& half, int level) {
   }
 }
 
-tl::unexpected<Fault> fault(FaultKind kind, GuestVirt va, int level = -2, std::uint64_t entry = 0) {
-  return tl::unexpected(Fault{kind, va.value, level, entry});
+tl::unexpected<Fault> fault(FaultKind kind, GuestVirt va, int level = -2, std::uint64_t entry = 0,
+                            std::uint64_t span = 0) {
+  return tl::unexpected(Fault{kind, va.value, level, entry, span});
 }
 
 tl::expected<Mapping, Fault> walk_half(const HalfConfig& half, PhysMemory& memory, GuestVirt va) {
@@ -75,11 +76,11 @@ tl::expected<Mapping, Fault> walk_half(const HalfConfig& half, PhysMemory& memor
     const std::uint64_t index = va.value >> shift & ((std::uint64_t{1} << index_bits) - 1);
     const auto entry = memory.read_value<std::uint64_t>(GuestPhys(table + index * 8));
     if (!entry) {
-      return fault(entry.error().kind, va, level);
+      return fault(entry.error().kind, va, level, 0, std::uint64_t{1} << shift);
     }
     const std::uint64_t type = *entry & 3;
     if ((type & 1) == 0) {
-      return fault(FaultKind::unmapped, va, level, *entry);
+      return fault(FaultKind::unmapped, va, level, *entry, std::uint64_t{1} << shift);
     }
     const bool last = level == static_cast<int>(kLastLevel);
     if (type == 3 && !last) {
@@ -88,7 +89,7 @@ tl::expected<Mapping, Fault> walk_half(const HalfConfig& half, PhysMemory& memor
       continue;
     }
     if (last ? type != 3 : !block_allowed(half, level)) {
-      return fault(FaultKind::bad_table, va, level, *entry);
+      return fault(FaultKind::bad_table, va, level, *entry, std::uint64_t{1} << shift);
     }
     const std::uint64_t size = std::uint64_t{1} << shift;
     const std::uint64_t offset = va.value & (size - 1);

@@ -22,13 +22,15 @@ struct Entry {
 
 /// Reads the entry at `at`; when that cannot be read, the fault names the entry that led here.
 template <class T>
-tl::expected<Entry, Fault> read_entry(PhysMemory& memory, GuestPhys at, GuestVirt va, Entry parent, int level) {
+tl::expected<Entry, Fault> read_entry(PhysMemory& memory, GuestPhys at, GuestVirt va, Entry parent, int level,
+                                      unsigned shift) {
   const auto value = memory.read_value<T>(at);
   if (!value) {
-    return tl::unexpected(Fault{value.error().kind, va.value, parent.level == 0 ? -2 : parent.level, parent.value});
+    return tl::unexpected(
+        Fault{value.error().kind, va.value, parent.level == 0 ? -2 : parent.level, parent.value, 1ULL << shift});
   }
   if ((*value & kPresent) == 0) {
-    return tl::unexpected(Fault{FaultKind::unmapped, va.value, level, *value});
+    return tl::unexpected(Fault{FaultKind::unmapped, va.value, level, *value, 1ULL << shift});
   }
   return Entry{*value, level};
 }
@@ -43,7 +45,7 @@ tl::expected<Mapping, Fault> walk_two(const Paging& paging, PhysMemory& memory, 
   if (va.value >> 32 != 0) {
     return tl::unexpected(Fault{FaultKind::out_of_range, va.value});
   }
-  const auto directory = read_entry<std::uint32_t>(memory, paging.root + (va.value >> 22) * 4, va, Entry{}, 2);
+  const auto directory = read_entry<std::uint32_t>(memory, paging.root + (va.value >> 22) * 4, va, Entry{}, 2, 22);
   if (!directory) {
     return tl::unexpected(directory.error());
   }
@@ -53,7 +55,7 @@ tl::expected<Mapping, Fault> walk_two(const Paging& paging, PhysMemory& memory, 
     return leaf(va, (directory->value & 0xffc0'0000) | high, 22, 2);
   }
   const GuestPhys table(directory->value & 0xffff'f000);
-  const auto entry = read_entry<std::uint32_t>(memory, table + ((va.value >> 12) & 0x3ff) * 4, va, *directory, 1);
+  const auto entry = read_entry<std::uint32_t>(memory, table + ((va.value >> 12) & 0x3ff) * 4, va, *directory, 1, 12);
   if (!entry) {
     return tl::unexpected(entry.error());
   }
@@ -67,14 +69,15 @@ tl::expected<Mapping, Fault> walk_wide(const Paging& paging, PhysMemory& memory,
   Entry parent;
   for (int level = top; level >= 1; --level) {
     const unsigned shift = 12 + 9 * static_cast<unsigned>(level - 1);
-    const auto entry = read_entry<std::uint64_t>(memory, table + ((va.value >> shift) & 0x1ff) * 8, va, parent, level);
+    const auto entry =
+        read_entry<std::uint64_t>(memory, table + ((va.value >> shift) & 0x1ff) * 8, va, parent, level, shift);
     if (!entry) {
       return tl::unexpected(entry.error());
     }
     const bool pae_pdpt = paging.mode == PagingMode::pae && level == 3;
     const bool large = level > 1 && !pae_pdpt && (entry->value & kPageSize) != 0;
     if (large && level > 3) {
-      return tl::unexpected(Fault{FaultKind::bad_table, va.value, level, entry->value});
+      return tl::unexpected(Fault{FaultKind::bad_table, va.value, level, entry->value, 1ULL << shift});
     }
     if (large || level == 1) {
       // Masking to the page's size also removes the PAT bit of a large page (bit 12).

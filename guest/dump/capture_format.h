@@ -8,14 +8,20 @@ namespace xstack::capture {
 
 inline constexpr char kVendor[] = "XSTACK";
 inline constexpr std::uint32_t kMajor = 1;
-inline constexpr std::uint32_t kMinor = 0;
+inline constexpr std::uint32_t kMinor = 1;
 
 enum NoteType : std::uint32_t {
   kNoteFormat = 1,    ///< u32 major, u32 minor
   kNoteIdentity = 2,  ///< JSON text
   kNoteVcpu = 3,      ///< VcpuHeader, context, HVM record, reason
   kNoteFact = 4,      ///< u32 length of the key, key, text
+  kNoteWhole = 5,     ///< no data: the file holds all of the memory (since 1.1)
+  kNoteFrames = 6,    ///< u64 pseudo-physical frame, u64 machine frame, u64 count, and so on (since 1.1)
 };
+
+/// In a file that other tools read as well, note types have these bits set: some of those tools look at the type alone,
+/// and would take note 2 for floating point registers.
+inline constexpr std::uint32_t kNoteShared = 0x58530000;
 
 /// Presence of a vCPU as written down.
 enum Presence : std::uint32_t { kOnline = 0, kOffline = 1, kNeverUp = 2, kUnavailable = 3 };

@@ -10,6 +10,7 @@
 #include "base/endian.h"
 #include "guest/dump/capture_format.h"
 #include "guest/dump/capture_identity.h"
+#include "guest/dump/capture_notes.h"
 
 namespace xstack {
 namespace {
@@ -96,9 +97,55 @@ void read_fact(Bytes bytes, FileGuestParts& out) {
   out.facts.insert_or_assign(text_of(*key), text_of(bytes.subspan(4 + key->size())));
 }
 
-FrameMap read_segments(const ElfFile& elf, Bytes all, std::vector<std::string>& warnings) {
+/// More pieces than this are not believed: segments may name the same frames again and again.
+constexpr std::uint64_t kMaxPieces = 1U << 23;
+
+/// Adds `count` frames of the file from `page` on under the numbers that page tables have for them.
+bool add_frames(std::span<const FrameNumbers> numbers, std::uint64_t first, std::uint64_t page, std::uint64_t count,
+                std::uint64_t& pieces, FrameMap& map) {
+  if (numbers.empty()) {
+    return map.add(first, page, count);
+  }
+  bool good = true;
+  auto at = std::upper_bound(numbers.begin(), numbers.end(), first,
+                             [](std::uint64_t frame, const FrameNumbers& n) { return frame < n.pseudo + n.count; });
+  for (; at != numbers.end() && at->pseudo < first + count; ++at) {
+    const std::uint64_t from = std::max(first, at->pseudo);
+    if (++pieces > kMaxPieces) {
+      return false;
+    }
+    const std::uint64_t n = std::min(first + count, at->pseudo + at->count) - from;
+    good = map.add(at->machine + (from - at->pseudo), page + (from - first), n) && good;
+  }
+  return good;
+}
+
+/// The frame numbers of a PV guest, ascending by pseudo-physical frame; what overlaps or cannot be is left out.
+std::vector<FrameNumbers> read_frame_numbers(Bytes bytes) {
+  constexpr std::uint64_t kLimit = std::uint64_t{1} << 52;
+  std::vector<FrameNumbers> all;
+  for (std::uint64_t at = 0; bytes.size() - at >= 24; at += 24) {
+    const FrameNumbers n{*load_le_at<std::uint64_t>(bytes, at), *load_le_at<std::uint64_t>(bytes, at + 8),
+                         *load_le_at<std::uint64_t>(bytes, at + 16)};
+    if (n.pseudo < kLimit && n.machine < kLimit && n.count < kLimit) {
+      all.push_back(n);
+    }
+  }
+  std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.pseudo < b.pseudo; });
+  std::uint64_t end = 0;
+  std::erase_if(all, [&](const FrameNumbers& n) {
+    const bool overlaps = n.pseudo < end;
+    end = overlaps ? end : n.pseudo + n.count;
+    return overlaps;
+  });
+  return all;
+}
+
+FrameMap read_segments(const ElfFile& elf, Bytes all, std::span<const FrameNumbers> numbers,
+                       std::vector<std::string>& warnings) {
   FrameMap map;
   std::uint64_t bad = 0;
+  std::uint64_t pieces = 0;
   bool cut = false;
   for (const auto& segment : elf.segments) {
     if (segment.type != PT_LOAD) {
@@ -110,7 +157,8 @@ FrameMap read_segments(const ElfFile& elf, Bytes all, std::vector<std::string>& 
     }
     const auto offset = static_cast<std::uint64_t>(segment.bytes.data() - all.data());
     if (segment.physical % kXenPageSize != 0 || offset % kXenPageSize != 0 ||
-        !map.add(segment.physical / kXenPageSize, offset / kXenPageSize, segment.bytes.size() / kXenPageSize)) {
+        !add_frames(numbers, segment.physical / kXenPageSize, offset / kXenPageSize,
+                    segment.bytes.size() / kXenPageSize, pieces, map)) {
       ++bad;
     }
   }
@@ -138,8 +186,10 @@ Result<FileGuestParts> read_capture(std::shared_ptr<const InputFile> file, const
   out.warnings = file->warnings();
   bool format = false;
   bool identity = false;
+  bool whole = false;
+  std::vector<FrameNumbers> numbers;
   for (const auto& note : capture_notes(elf)) {
-    switch (note.type) {
+    switch ((note.type & 0xffff0000) == capture::kNoteShared ? note.type & 0xffff : note.type) {
       case capture::kNoteFormat:
         if (auto ok = check_format(note.bytes, out); !ok) {
           return tl::unexpected(ok.error());
@@ -169,6 +219,12 @@ Result<FileGuestParts> read_capture(std::shared_ptr<const InputFile> file, const
         out.vcpus.push_back(std::move(*vcpu));
         break;
       }
+      case capture::kNoteFrames:
+        numbers = read_frame_numbers(note.bytes);
+        break;
+      case capture::kNoteWhole:
+        whole = true;
+        break;
       case capture::kNoteFact:
         read_fact(note.bytes, out);
         break;
@@ -179,6 +235,9 @@ Result<FileGuestParts> read_capture(std::shared_ptr<const InputFile> file, const
   if (!format || !identity) {
     return fail(Errc::bad_format, "the capture lacks the notes that say what it is");
   }
+  if (whole) {
+    out.identity.source = "dump";
+  }
   std::stable_sort(out.vcpus.begin(), out.vcpus.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
   const auto same =
       std::unique(out.vcpus.begin(), out.vcpus.end(), [](const auto& a, const auto& b) { return a.id == b.id; });
@@ -187,7 +246,7 @@ Result<FileGuestParts> read_capture(std::shared_ptr<const InputFile> file, const
     out.vcpus.erase(same, out.vcpus.end());
   }
   const Bytes all = file->bytes();
-  FrameMap map = read_segments(elf, all, out.warnings);
+  FrameMap map = read_segments(elf, all, numbers, out.warnings);
   out.memory = std::make_unique<FileMemory>(std::move(file), all, std::move(map));
   return out;
 }

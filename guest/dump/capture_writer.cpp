@@ -8,8 +8,7 @@
 #include <limits>
 #include <vector>
 
-#include "guest/dump/capture_format.h"
-#include "guest/dump/capture_identity.h"
+#include "guest/dump/capture_notes.h"
 #include "guest/dump/output_file.h"
 
 namespace xstack {
@@ -24,72 +23,6 @@ void append(Buffer& out, const void* data, std::size_t size) {
 
 void pad(Buffer& out, std::size_t alignment) {
   out.resize((out.size() + alignment - 1) / alignment * alignment);
-}
-
-void append_note(Buffer& out, std::uint32_t type, const Buffer& data) {
-  Elf64_Nhdr header{};
-  header.n_namesz = sizeof capture::kVendor;
-  header.n_descsz = static_cast<Elf64_Word>(data.size());
-  header.n_type = type;
-  append(out, &header, sizeof header);
-  append(out, capture::kVendor, sizeof capture::kVendor);
-  pad(out, 4);
-  append(out, data.data(), data.size());
-  pad(out, 4);
-}
-
-std::uint32_t presence_number(VcpuPresence presence) {
-  switch (presence) {
-    case VcpuPresence::online:
-      return capture::kOnline;
-    case VcpuPresence::offline:
-      return capture::kOffline;
-    case VcpuPresence::never_up:
-      return capture::kNeverUp;
-    case VcpuPresence::unavailable:
-      break;
-  }
-  return capture::kUnavailable;
-}
-
-Buffer vcpu_note(const VcpuContext& vcpu) {
-  capture::VcpuHeader header{};
-  header.id = vcpu.id;
-  header.presence = presence_number(vcpu.presence);
-  header.context_size = static_cast<std::uint32_t>(vcpu.context.size());
-  header.hvm_size = static_cast<std::uint32_t>(vcpu.hvm_record.size());
-  header.why_size = static_cast<std::uint32_t>(vcpu.why.size());
-  Buffer out;
-  append(out, &header, sizeof header);
-  append(out, vcpu.context.data(), vcpu.context.size());
-  append(out, vcpu.hvm_record.data(), vcpu.hvm_record.size());
-  append(out, vcpu.why.data(), vcpu.why.size());
-  return out;
-}
-
-Buffer make_notes(const GuestIdentity& identity, std::span<const VcpuContext> vcpus,
-                  const std::map<std::string, std::string>& facts) {
-  Buffer notes;
-  Buffer one;
-  append(one, &capture::kMajor, sizeof capture::kMajor);
-  append(one, &capture::kMinor, sizeof capture::kMinor);
-  append_note(notes, capture::kNoteFormat, one);
-  const std::string text = identity_to_json(identity);
-  one.clear();
-  append(one, text.data(), text.size());
-  append_note(notes, capture::kNoteIdentity, one);
-  for (const auto& vcpu : vcpus) {
-    append_note(notes, capture::kNoteVcpu, vcpu_note(vcpu));
-  }
-  for (const auto& [key, value] : facts) {
-    const auto size = static_cast<std::uint32_t>(key.size());
-    one.clear();
-    append(one, &size, sizeof size);
-    append(one, key.data(), key.size());
-    append(one, value.data(), value.size());
-    append_note(notes, capture::kNoteFact, one);
-  }
-  return notes;
 }
 
 struct Run {
@@ -139,7 +72,7 @@ Result<void> write_capture_file(const std::string& path, const GuestIdentity& id
       return fail(Errc::too_large, fmt::format("{}: a fact of {} bytes is too long", path, value.size()));
     }
   }
-  const Buffer notes = make_notes(identity, vcpus, facts);
+  const Buffer notes = capture_notes(identity, vcpus, facts, false, false);
 
   Buffer head;
   const Elf64_Ehdr header = core_header(runs.size() + 1);

@@ -43,25 +43,20 @@ std::string name_at(Bytes table, std::uint32_t offset) {
   return {};
 }
 
-}  // namespace
+struct Elf32 {
+  using Ehdr = Elf32_Ehdr;
+  using Shdr = Elf32_Shdr;
+  using Phdr = Elf32_Phdr;
+};
+struct Elf64 {
+  using Ehdr = Elf64_Ehdr;
+  using Shdr = Elf64_Shdr;
+  using Phdr = Elf64_Phdr;
+};
 
-const ElfSection* ElfFile::section(std::string_view name) const {
-  const auto found = std::find_if(sections.begin(), sections.end(), [&](const auto& s) { return s.name == name; });
-  return found == sections.end() ? nullptr : &*found;
-}
-
-Result<ElfFile> parse_elf(Bytes file) {
-  if (file.size() < SELFMAG || std::memcmp(file.data(), ELFMAG, SELFMAG) != 0) {
-    return fail(Errc::bad_format, "not an ELF file");
-  }
-  if (file.size() > EI_DATA && file[EI_CLASS] != std::byte{ELFCLASS64}) {
-    return fail(Errc::unsupported,
-                "a 32-bit ELF file: dumps of Xen guests are 64-bit ELF files, whatever the guest is");
-  }
-  if (file.size() > EI_DATA && file[EI_DATA] != std::byte{ELFDATA2LSB}) {
-    return fail(Errc::unsupported, "a big-endian ELF file");
-  }
-  const auto header = load_struct<Elf64_Ehdr>(file, 0);
+template <class Elf>
+Result<ElfFile> parse_headers(Bytes file) {
+  const auto header = load_struct<typename Elf::Ehdr>(file, 0);
   if (!header) {
     return fail(Errc::truncated, "the file ends in its ELF header");
   }
@@ -73,13 +68,13 @@ Result<ElfFile> parse_elf(Bytes file) {
 
   // The counts are 16 bits wide (extended numbering is for files with more segments than any reader here accepts), so
   // these loops are short whatever the file says.
-  std::vector<Elf64_Shdr> headers;
-  if (header->e_shnum != 0 && header->e_shentsize != sizeof(Elf64_Shdr)) {
+  std::vector<typename Elf::Shdr> headers;
+  if (header->e_shnum != 0 && header->e_shentsize != sizeof(typename Elf::Shdr)) {
     return fail(Errc::bad_format, "section headers of an unknown size");
   }
   for (std::uint64_t i = 0; i < header->e_shnum; ++i) {
-    const auto at = checked_add<std::uint64_t>(header->e_shoff, i * sizeof(Elf64_Shdr));
-    const auto section = at ? load_struct<Elf64_Shdr>(file, *at) : std::nullopt;
+    const auto at = checked_add<std::uint64_t>(header->e_shoff, i * sizeof(typename Elf::Shdr));
+    const auto section = at ? load_struct<typename Elf::Shdr>(file, *at) : std::nullopt;
     if (!section) {
       break;
     }
@@ -101,12 +96,12 @@ Result<ElfFile> parse_elf(Bytes file) {
     elf.sections.push_back(std::move(section));
   }
 
-  if (header->e_phnum != 0 && header->e_phentsize != sizeof(Elf64_Phdr)) {
+  if (header->e_phnum != 0 && header->e_phentsize != sizeof(typename Elf::Phdr)) {
     return fail(Errc::bad_format, "program headers of an unknown size");
   }
   for (std::uint64_t i = 0; i < header->e_phnum; ++i) {
-    const auto at = checked_add<std::uint64_t>(header->e_phoff, i * sizeof(Elf64_Phdr));
-    const auto h = at ? load_struct<Elf64_Phdr>(file, *at) : std::nullopt;
+    const auto at = checked_add<std::uint64_t>(header->e_phoff, i * sizeof(typename Elf::Phdr));
+    const auto h = at ? load_struct<typename Elf::Phdr>(file, *at) : std::nullopt;
     if (!h) {
       break;
     }
@@ -122,6 +117,29 @@ Result<ElfFile> parse_elf(Bytes file) {
     return fail(Errc::truncated, "the file ends before its table of contents");
   }
   return elf;
+}
+
+}  // namespace
+
+const ElfSection* ElfFile::section(std::string_view name) const {
+  const auto found = std::find_if(sections.begin(), sections.end(), [&](const auto& s) { return s.name == name; });
+  return found == sections.end() ? nullptr : &*found;
+}
+
+Result<ElfFile> parse_elf(Bytes file) {
+  if (file.size() < SELFMAG || std::memcmp(file.data(), ELFMAG, SELFMAG) != 0) {
+    return fail(Errc::bad_format, "not an ELF file");
+  }
+  if (file.size() > EI_DATA && file[EI_DATA] != std::byte{ELFDATA2LSB}) {
+    return fail(Errc::unsupported, "a big-endian ELF file");
+  }
+  if (file.size() > EI_CLASS && file[EI_CLASS] == std::byte{ELFCLASS32}) {
+    return parse_headers<Elf32>(file);
+  }
+  if (file.size() > EI_CLASS && file[EI_CLASS] != std::byte{ELFCLASS64}) {
+    return fail(Errc::bad_format, "an ELF file that is neither a 32-bit nor a 64-bit one");
+  }
+  return parse_headers<Elf64>(file);
 }
 
 std::vector<ElfNote> segment_notes(const ElfFile& elf) {

@@ -37,7 +37,7 @@ struct ElfNote {
   std::span<const std::byte> bytes;
 };
 
-/// What there is in a little-endian ELF64 core file. All spans point into the file's bytes.
+/// What there is in a little-endian ELF core file, of 32 or 64 bits. All spans point into the file's bytes.
 struct ElfFile {
   std::uint16_t machine = 0;  ///< EM_*
   std::vector<ElfSection> sections;
@@ -47,7 +47,7 @@ struct ElfFile {
 };
 
 /// Reads headers; libelf would do, but not for files that are cut short, which is how many dumps end. Errors:
-/// bad_format, truncated (not even the headers are there), unsupported (32-bit or big-endian).
+/// bad_format, truncated (not even the headers are there), unsupported (big-endian).
 [[nodiscard]] Result<ElfFile> parse_elf(std::span<const std::byte> file);
 
 /// The notes of the file's first few PT_NOTE segments: a core has one or two, and headers that name the same bytes

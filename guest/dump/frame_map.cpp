@@ -36,7 +36,9 @@ std::uint64_t FrameMap::finish() {
   for (Run run : runs_) {
     if (run.first < end) {
       const std::uint64_t overlap = std::min(run.count, end - run.first);
-      again += overlap;
+      // A file may describe the same pages twice, as a kernel sees some of its memory at two addresses.
+      const Run& before = runs_[kept - 1];
+      again += before.page + (run.first - before.first) == run.page ? 0 : overlap;
       run.first += overlap;
       run.page += overlap;
       run.count -= overlap;

@@ -18,7 +18,8 @@ class FrameMap {
   /// name are refused: false.
   bool add(std::uint64_t first, std::uint64_t page, std::uint64_t count = 1);
 
-  /// Ends building. Of a frame that was given twice one page is kept. Returns how many frames were given again.
+  /// Ends building. Of a frame that was given twice one page is kept. Returns how many frames were given again with
+  /// another page.
   std::uint64_t finish();
 
   struct Found {

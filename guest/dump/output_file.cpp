@@ -7,20 +7,16 @@
 #include <unistd.h>
 #include <zstd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <vector>
 
+#include "base/checked.h"
+
 namespace xstack {
-namespace {
-
-// A capture is small and read often: time spent here is well spent.
-constexpr int kLevel = 12;
-
-}  // namespace
-
 struct OutputFile::Compressor {
   std::unique_ptr<ZSTD_CCtx, decltype(&ZSTD_freeCCtx)> context{ZSTD_createCCtx(), &ZSTD_freeCCtx};
   std::vector<std::byte> block = std::vector<std::byte>(ZSTD_CStreamOutSize());
@@ -32,7 +28,9 @@ OutputFile::OutputFile(OutputFile&& other) noexcept
     : fd_(std::move(other.fd_)),
       path_(std::move(other.path_)),
       temporary_(std::exchange(other.temporary_, {})),
-      compressor_(std::move(other.compressor_)) {}
+      compressor_(std::move(other.compressor_)),
+      plain_(other.plain_),
+      size_(other.size_) {}
 
 OutputFile::~OutputFile() {
   if (!temporary_.empty()) {
@@ -41,6 +39,10 @@ OutputFile::~OutputFile() {
 }
 
 Result<OutputFile> OutputFile::create(const std::string& path) {
+  return create(path, path.ends_with(".zst") ? std::optional(kZstdForCaptures) : std::nullopt);
+}
+
+Result<OutputFile> OutputFile::create(const std::string& path, std::optional<int> zstd) {
   struct stat status {};
   // A rename would put a plain file in the place of /dev/null, say. Symbolic links are replaced, never followed.
   if (::lstat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode) && !S_ISLNK(status.st_mode)) {
@@ -54,19 +56,64 @@ Result<OutputFile> OutputFile::create(const std::string& path) {
     return fail(Errc::io, fmt::format("{}: {}", path, std::strerror(errno)));
   }
   out.temporary_ = std::move(temporary);
-  if (path.ends_with(".zst")) {
-    out.compressor_ = std::make_unique<Compressor>();
-    if (!out.compressor_->context) {
-      return fail(Errc::io, path + ": out of memory");
-    }
-    ZSTD_CCtx_setParameter(out.compressor_->context.get(), ZSTD_c_compressionLevel, kLevel);
-    ZSTD_CCtx_setParameter(out.compressor_->context.get(), ZSTD_c_checksumFlag, 1);
+  if (auto ok = out.compress_at(zstd); !ok) {
+    return tl::unexpected(ok.error());
   }
   return out;
 }
 
+Result<OutputFile> OutputFile::standard_output(std::optional<int> zstd) {
+  OutputFile out;
+  out.path_ = "standard output";
+  out.plain_ = false;
+  if (::isatty(STDOUT_FILENO) == 1) {
+    return fail(Errc::usage, "standard output is a terminal: a dump is nothing to look at");
+  }
+  out.fd_ = UniqueFd(::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3));
+  if (!out.fd_.valid()) {
+    return fail(Errc::io, fmt::format("standard output: {}", std::strerror(errno)));
+  }
+  if (auto ok = out.compress_at(zstd); !ok) {
+    return tl::unexpected(ok.error());
+  }
+  return out;
+}
+
+Result<void> OutputFile::compress_at(std::optional<int> level) {
+  if (!level) {
+    return {};
+  }
+  compressor_ = std::make_unique<Compressor>();
+  if (!compressor_->context) {
+    return fail(Errc::io, path_ + ": out of memory");
+  }
+  ZSTD_CCtx_setParameter(compressor_->context.get(), ZSTD_c_compressionLevel, *level);
+  ZSTD_CCtx_setParameter(compressor_->context.get(), ZSTD_c_checksumFlag, 1);
+  return {};
+}
+
 Result<void> OutputFile::append(std::span<const std::byte> bytes) {
+  size_ += bytes.size();
   return compressor_ ? compress(bytes, false) : write_all(bytes);
+}
+
+Result<void> OutputFile::append_zeros(std::uint64_t count) {
+  static const std::array<std::byte, 65536> kZeros{};
+  if (!compressor_ && plain_) {
+    size_ += count;
+    if (::lseek(fd_.get(), static_cast<off_t>(count), SEEK_CUR) < 0) {
+      return fail(Errc::io, fmt::format("{}: {}", path_, std::strerror(errno)));
+    }
+    return {};
+  }
+  while (count != 0) {
+    const auto part = std::span(kZeros).first(at_most(kZeros.size(), count));
+    if (auto ok = append(part); !ok) {
+      return ok;
+    }
+    count -= part.size();
+  }
+  return {};
 }
 
 Result<void> OutputFile::commit() {
@@ -74,6 +121,13 @@ Result<void> OutputFile::commit() {
     if (auto ok = compress({}, true); !ok) {
       return ok;
     }
+  }
+  if (!plain_) {
+    return {};
+  }
+  // A file that ends in a hole is not as long as it should be yet.
+  if (!compressor_ && ::ftruncate(fd_.get(), static_cast<off_t>(size_)) != 0) {
+    return fail(Errc::io, fmt::format("{}: {}", path_, std::strerror(errno)));
   }
   if (::fsync(fd_.get()) != 0 || ::rename(temporary_.c_str(), path_.c_str()) != 0) {
     return fail(Errc::io, fmt::format("{}: {}", path_, std::strerror(errno)));

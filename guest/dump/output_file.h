@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -11,23 +13,36 @@
 
 namespace xstack {
 
+/// How hard zstd works on a file. A capture is small and read often: time spent on it is well spent. A dump is large,
+/// and its guest may be waiting.
+inline constexpr int kZstdForCaptures = 12;
+inline constexpr int kZstdForDumps = 1;
+
 /// A file that comes into being as a whole or not at all: written under a temporary name beside its place (created
 /// exclusively, mode 0600), then renamed. Compressed with zstd when its name ends in .zst.
 class OutputFile {
  public:
-  /// Errors: usage (`path` is there and no plain file), io.
+  /// Errors: usage (`path` is there and no plain file), io. `zstd`: compressed, at this level, whatever its name is.
   [[nodiscard]] static Result<OutputFile> create(const std::string& path);
+  [[nodiscard]] static Result<OutputFile> create(const std::string& path, std::optional<int> zstd);
+  /// Standard output, which cannot be undone. Errors: usage (it is a terminal), io.
+  [[nodiscard]] static Result<OutputFile> standard_output(std::optional<int> zstd);
   OutputFile(OutputFile&&) noexcept;
   OutputFile& operator=(OutputFile&&) = delete;
   /// Removes the temporary file unless commit() was called.
   ~OutputFile();
 
   [[nodiscard]] Result<void> append(std::span<const std::byte> bytes);
+  /// So many zero bytes: a hole, where the file can have one.
+  [[nodiscard]] Result<void> append_zeros(std::uint64_t count);
   [[nodiscard]] Result<void> commit();
+  /// Bytes given to append() and append_zeros() so far.
+  [[nodiscard]] std::uint64_t size() const { return size_; }
 
  private:
   struct Compressor;
   OutputFile();
+  [[nodiscard]] Result<void> compress_at(std::optional<int> level);
   [[nodiscard]] Result<void> write_all(std::span<const std::byte> bytes);
   [[nodiscard]] Result<void> compress(std::span<const std::byte> bytes, bool last);
 
@@ -35,6 +50,8 @@ class OutputFile {
   std::string path_;
   std::string temporary_;
   std::unique_ptr<Compressor> compressor_;
+  bool plain_ = true;  ///< a file of our own, not standard output
+  std::uint64_t size_ = 0;
 };
 
 }  // namespace xstack

@@ -30,6 +30,8 @@ struct Invocation {
 [[nodiscard]] Result<ExitStatus> run_dmesg(const Invocation& invocation);
 [[nodiscard]] Result<ExitStatus> run_symbols(const Invocation& invocation);
 [[nodiscard]] Result<ExitStatus> run_modules(const Invocation& invocation);
+[[nodiscard]] Result<ExitStatus> run_gdb(const Invocation& invocation);
+[[nodiscard]] Result<ExitStatus> run_dump(const Invocation& invocation);
 [[nodiscard]] Result<ExitStatus> run_capture(const Invocation& invocation);
 [[nodiscard]] Result<ExitStatus> run_log(const Invocation& invocation);
 

@@ -32,6 +32,8 @@ std::string help_text() {
       "       xstack dmesg|modules [OPTION]... DOMAIN|--core FILE\n"
       "       xstack symbols [OPTION]... DOMAIN|--core FILE|--no-guest [ADDR|NAME]...\n"
       "       xstack capture [OPTION]... DOMAIN|--core FILE -o FILE\n"
+      "       xstack dump [OPTION]... DOMAIN|--core FILE -o FILE\n"
+      "       xstack gdb [OPTION]... DOMAIN|--core FILE\n"
       "       xstack log [OPTION]... [FILE]...\n"
       "\n"
       "Shows what a Xen guest was doing when it stopped: the registers, the stack and a call trace with names\n"

@@ -18,6 +18,9 @@ constexpr std::array kCommands = {
     CommandInfo{Command::symbols, "symbols",
                 "names, files, lines and inlined calls for addresses, or addresses for names"},
     CommandInfo{Command::capture, "capture", "write a small file that replays to the same trace anywhere"},
+    CommandInfo{Command::dump, "dump",
+                "write all of the guest's memory as an ELF core for gdb, drgn, crash and xstack"},
+    CommandInfo{Command::gdb, "gdb", "let gdb look at the guest, read-only, over its remote protocol"},
     CommandInfo{Command::log, "log", "find crashes in console logs, with names, and say what they are"},
 };
 
@@ -30,7 +33,7 @@ constexpr std::uint32_t kReports = in(Command::trace, Command::regs, Command::st
 constexpr std::uint32_t kTasks = in(Command::tasks);
 constexpr std::uint32_t kTexts =
     kReports | kTasks | in(Command::dmesg, Command::modules, Command::symbols);  // what can be JSON as well
-constexpr std::uint32_t kEvery = kTexts | in(Command::capture);
+constexpr std::uint32_t kEvery = kTexts | in(Command::capture, Command::dump, Command::gdb);
 constexpr std::uint32_t kVcpus = kReports | in(Command::dmesg, Command::modules, Command::capture);
 constexpr std::uint32_t kKernel = kEvery & ~in(Command::regs);
 constexpr std::uint32_t kLines = in(Command::trace, Command::tasks, Command::symbols);
@@ -81,8 +84,9 @@ constexpr std::array kOptions = {
                kTasks},
     OptionInfo{0, "group", nullptr, kWhichTasks, "tasks with equal stacks are one entry", kTasks},
     OptionInfo{0, "no-trace", nullptr, kWhichTasks, "a line for each task, without its trace", kTasks},
-    OptionInfo{0, "tasks", nullptr, kWhichTasks, "the capture holds every task with its stack, for xstack tasks",
-               in(Command::capture)},
+    OptionInfo{0, "tasks", nullptr, kWhichTasks,
+               "capture: hold every task with its stack, for xstack tasks; gdb: a thread for each task",
+               in(Command::capture, Command::gdb)},
     OptionInfo{'n', "display-stack-pages", "N", kDumps, "show stack up to the end of the Nth page from the pointer",
                kWords},
     OptionInfo{'b', "bytes-per-line", "N", kDumps, "bytes a line, 4 to 128, rounded down to whole words (32)", kWords},
@@ -107,7 +111,15 @@ constexpr std::array kOptions = {
     OptionInfo{0, "fail-on", "KIND", kLogs, "kinds of reports that count as a crash, with commas between, or `all`",
                kCrashes},
     OptionInfo{0, "follow", nullptr, kLogs, "go on reading as the file grows", kCrashes},
-    OptionInfo{'o', "output", "FILE", kOutput, "the file that capture writes", in(Command::capture)},
+    OptionInfo{'o', "output", "FILE", kOutput, "the file that is written; dump: - is standard output",
+               in(Command::capture, Command::dump)},
+    OptionInfo{0, "compress", "HOW", kOutput, "dump: zstd, as a name that ends in .zst also asks for, or none",
+               in(Command::dump)},
+    OptionInfo{0, "live", nullptr, kOutput,
+               "dump, gdb: let the guest run meanwhile; its memory is of no one moment then",
+               in(Command::dump, Command::gdb)},
+    OptionInfo{0, "port", "N", kOutput, "gdb: the port of 127.0.0.1 to wait on (0, any), or - for standard input",
+               in(Command::gdb)},
     OptionInfo{0, "json", nullptr, kOutput, "JSON, version 1 (see the man page), instead of text", kTexts | kCrashes},
     OptionInfo{0, "color", "WHEN", kOutput, "auto, always or never (auto: on a terminal, unless NO_COLOR is set)",
                kReports | kTasks},

@@ -10,7 +10,7 @@
 namespace xstack {
 
 /// The subcommands. Their order is the order in which the help shows them.
-enum class Command : std::uint8_t { trace, regs, stack, tasks, info, dmesg, modules, symbols, capture, log };
+enum class Command : std::uint8_t { trace, regs, stack, tasks, info, dmesg, modules, symbols, capture, dump, gdb, log };
 
 struct CommandInfo {
   Command command;

@@ -172,6 +172,23 @@ Result<void> take_choices(const Given& given, Options& options) {
     }
     options.levels = *levels;
   }
+  if (const auto text = given.last("port")) {
+    if (*text == "-") {
+      options.port.reset();
+    } else {
+      const auto port = number_in("--port", *text, 0, 65535);
+      if (!port) {
+        return tl::unexpected(port.error());
+      }
+      options.port = static_cast<std::uint16_t>(*port);
+    }
+  }
+  if (const auto text = given.last("compress")) {
+    if (*text != "zstd" && *text != "none") {
+      return fail(Errc::usage, fmt::format("--compress: '{}' is neither zstd nor none", *text));
+    }
+    options.compress = *text == "zstd";
+  }
   if (const auto text = given.last("color")) {
     if (*text == "always") {
       options.color = ColorWhen::always;
@@ -286,13 +303,16 @@ Result<void> check(const Given& given, const Options& options) {
       return fail(Errc::usage, "log: --follow takes one file");
     }
   }
-  if (options.command == Command::capture) {
+  if (options.command == Command::capture || options.command == Command::dump) {
     if (!options.output || options.output->empty()) {
-      return fail(Errc::usage, "capture: no -o FILE to write to");
+      return fail(Errc::usage, fmt::format("{}: no -o FILE to write to", to_string(options.command)));
     }
     if (options.vcpu) {
-      return fail(Errc::usage, "capture: takes every vCPU, not one");
+      return fail(Errc::usage, fmt::format("{}: takes every vCPU, not one", to_string(options.command)));
     }
+  }
+  if (options.command == Command::gdb && options.vcpu) {
+    return fail(Errc::usage, "gdb: shows every vCPU as a thread, not one");
   }
   if (options.command == Command::tasks && options.vcpu) {
     return fail(Errc::usage, "tasks: shows tasks, not a vCPU; --pid N picks one");
@@ -338,6 +358,7 @@ Result<Options> parse_command_line(std::span<const std::string> arguments) {
   options.raw = given->flag("raw");
   options.decode = given->flag("decode");
   options.json = given->flag("json");
+  options.live = given->flag("live");
   options.verbose = given->flag("verbose");
   Result<void> ok = take_numbers(*given, options);
   ok = ok ? take_tasks(*given, options) : ok;

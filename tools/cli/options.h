@@ -52,7 +52,7 @@ struct Options {
   bool raw = false;
   bool decode = false;
   bool log = true;                  ///< a capture carries the log
-  bool tasks = false;               ///< a capture carries the tasks
+  bool tasks = false;               ///< a capture carries the tasks; gdb shows them
   std::string states;               ///< --state
   std::vector<std::uint32_t> pids;  ///< --pid
   std::vector<std::string> comms;   ///< --comm
@@ -62,6 +62,11 @@ struct Options {
   bool json = false;
   ColorWhen color = ColorWhen::automatic;
   bool verbose = false;
+  // dump
+  std::optional<bool> compress;  ///< absent: the file's name decides
+  bool live = false;
+  // gdb
+  std::optional<std::uint16_t> port = 0;  ///< absent: standard input and output
   // log
   std::vector<std::string> files;  ///< empty: standard input
   bool only = false;

@@ -34,6 +34,10 @@ Result<ExitStatus> dispatch(const Invocation& invocation) {
       return run_modules(invocation);
     case Command::capture:
       return run_capture(invocation);
+    case Command::gdb:
+      return run_gdb(invocation);
+    case Command::dump:
+      return run_dump(invocation);
     case Command::log:
       return run_log(invocation);
   }
@@ -55,7 +59,8 @@ Result<ExitStatus> run_parsed(std::span<const std::string> arguments, const Back
 }  // namespace
 
 Backend real_backend() {
-  return {open_domain, open_dump, make_report, write_capture, read_log, read_modules, make_tasks_report};
+  return {open_domain,  open_dump,         make_report, write_capture, read_log,
+          read_modules, make_tasks_report, write_dump,  serve_gdb};
 }
 
 ExitStatus run(std::span<const std::string> arguments, const Backend& backend, const Console& console) {

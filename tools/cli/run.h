@@ -12,6 +12,8 @@
 #include "tools/cli/output.h"
 #include "tools/report.h"
 #include "tools/session.h"
+#include "tools/session_dump.h"
+#include "tools/session_gdb.h"
 #include "tools/session_log.h"
 #include "tools/session_modules.h"
 #include "tools/session_tasks.h"
@@ -27,6 +29,8 @@ struct Backend {
   std::function<Result<KernelLog>(Guest&, const KernelRequest&)> read_log;
   std::function<Result<ModuleListReport>(Guest&, const KernelRequest&)> read_modules;
   std::function<Result<TasksReport>(Guest&, const TasksRequest&)> make_tasks_report;
+  std::function<Result<DumpReport>(Guest&, const DumpRequest&)> write_dump;
+  std::function<Result<GdbReport>(Guest&, const GdbRequest&)> serve_gdb;
 };
 
 /// The real one: open_domain(), open_dump(), make_report(), write_capture() and so on.

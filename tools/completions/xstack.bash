@@ -10,13 +10,13 @@ _xstack_domains()
 
 _xstack()
 {
-    local commands='trace regs stack tasks info dmesg modules symbols capture log'
+    local commands='trace regs stack tasks info dmesg modules symbols capture dump gdb log'
     local flags='-C --all-vcpus -f --frame-pointers --no-scan -a --all -S --stack-trace -D --decode-as-ascii
                  -t --tag-stack-dump --group --no-trace -r --raw -x --decode --no-dmesg --tasks --debuginfod --force --no-guest
-                 --only --summary --follow --json -v --verbose -h --help --version'
+                 --live --only --summary --follow --json -v --verbose -h --help --version'
     local valued='--core --arch -s --symbol-table --debug-dir -k --kernel-start --max-frames -n --display-stack-pages
                   -b --bytes-per-line -l --lines -m --memory -d --dump-as-stack --state --pid --comm --level
-                  --junit --known --fail-on -o --output --color'
+                  --compress --port --junit --known --fail-on -o --output --color'
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
     # bash splits --name=value at the equals sign.
     if [[ $cur == '=' ]]; then
@@ -39,6 +39,10 @@ _xstack()
             ;;
         --arch)
             mapfile -t COMPREPLY < <(compgen -W 'arm32 arm64 x86_32 x86_64' -- "$cur")
+            return
+            ;;
+        --compress)
+            mapfile -t COMPREPLY < <(compgen -W 'zstd none' -- "$cur")
             return
             ;;
         --color)
@@ -70,7 +74,7 @@ _xstack()
             =) ((i++)) ;;
             -*) [[ " $valued " == *[[:space:]]"${COMP_WORDS[i]}"[[:space:]]* && ${COMP_WORDS[i + 1]} != '=' ]] && ((i++)) ;;
             log) ((words == 0)) && log=yes; words=2 ;;
-            trace | regs | stack | tasks | info | dmesg | modules | symbols | capture) ((words == 0)) && words=1 || words=2 ;;
+            trace | regs | stack | tasks | info | dmesg | modules | symbols | capture | dump | gdb) ((words == 0)) && words=1 || words=2 ;;
             *) words=2 ;;
         esac
     done

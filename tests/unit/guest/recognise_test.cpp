@@ -37,6 +37,14 @@ TEST(OtherFiles, UnknownOnesAreBadFormat) {
   EXPECT_EQ(error_of("\x7f"
                      "ELF\1\1\1")
                 .code,
+            Errc::truncated);
+  EXPECT_EQ(error_of("\x7f"
+                     "ELF\3\1\1")
+                .code,
+            Errc::bad_format);
+  EXPECT_EQ(error_of("\x7f"
+                     "ELF\2\2\1")
+                .code,
             Errc::unsupported);
 }
 

@@ -1,0 +1,43 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A dump of a guest gives the trace that the guest gives.
+
+    dump_round_trip.py CAPTURE -- XSTACK
+
+Writes CAPTURE's guest as an ELF core, plain and compressed, and compares the JSON of both with the capture's own. Only
+where the memory came from may differ.
+"""
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+
+def report(xstack, core):
+    done = subprocess.run([*xstack, "--json", "--debug-dir=none", "--core", str(core)], stdout=subprocess.PIPE, check=False)
+    if done.returncode not in (0, 1):
+        sys.exit(f"{core}: exit status {done.returncode}")
+    found = json.loads(done.stdout)
+    found["guest"].pop("source")
+    found.pop("capture", None)
+    return found
+
+
+def main():
+    capture, dashes, *xstack = sys.argv[1:]
+    if dashes != "--" or not xstack:
+        sys.exit(__doc__)
+    expected = report(xstack, capture)
+    with tempfile.TemporaryDirectory() as scratch:
+        for name in ("guest.elf", "guest.elf.zst"):
+            path = pathlib.Path(scratch, name)
+            done = subprocess.run([*xstack, "dump", "--core", capture, "-o", str(path)], stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, check=False)
+            if done.returncode not in (0, 1) or not path.exists():
+                sys.exit(f"dump: exit status {done.returncode}: {done.stderr.decode(errors='replace')}")
+            if report(xstack, path) != expected:
+                sys.exit(f"{name}: another trace than {capture}")
+
+
+main()

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <string>
+
+#include "base/text.h"
+#include "tools/cli/commands.h"
+
+namespace xstack {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr double kMib = 1024.0 * 1024.0;
+
+/// One line on the terminal, written over itself about twice a second.
+class ProgressLine {
+ public:
+  explicit ProgressLine(Output& err) : err_(err), started_(Clock::now()), shown_(started_) {}
+
+  void show(std::uint64_t done, std::uint64_t all) {
+    const auto now = Clock::now();
+    if (now - shown_ < std::chrono::milliseconds(500)) {
+      return;
+    }
+    shown_ = now;
+    const double seconds = std::chrono::duration<double>(now - started_).count();
+    const double rate = static_cast<double>(done) / seconds;
+    const auto left = static_cast<std::uint64_t>(static_cast<double>(all - done) / rate + 0.5);
+    const std::string line =
+        fmt::format("{:.0f} of {:.0f} MiB, {:.0f} MiB/s, {} s left", static_cast<double>(done) / kMib,
+                    static_cast<double>(all) / kMib, rate / kMib, left);
+    (void)err_.write(fmt::format("\r{:<60}", line));
+    dirty_ = true;
+  }
+  void clear() {
+    if (dirty_) {
+      (void)err_.write(fmt::format("\r{:60}\r", ""));
+      dirty_ = false;
+    }
+  }
+
+ private:
+  Output& err_;
+  Clock::time_point started_;
+  Clock::time_point shown_;
+  bool dirty_ = false;
+};
+
+}  // namespace
+
+Result<ExitStatus> run_dump(const Invocation& invocation) {
+  const auto& options = invocation.options;
+  auto guest = open_guest(invocation);
+  if (!guest) {
+    return tl::unexpected(guest.error());
+  }
+  ProgressLine line(invocation.console.err);
+  DumpRequest request;
+  request.kernel = kernel_request(options);
+  request.output = *options.output;
+  request.compress = options.compress;
+  request.pause = !options.live;
+  if (options.verbose || ::isatty(STDERR_FILENO) == 1) {
+    request.progress = [&line](std::uint64_t done, std::uint64_t all) {
+      line.show(done, all);
+      return true;
+    };
+  }
+  const auto report = invocation.backend.write_dump(**guest, request);
+  line.clear();
+  if (!report) {
+    return tl::unexpected(report.error());
+  }
+  std::string text = fmt::format("{}: {} vCPUs, {:.0f} MiB of memory", escape(*options.output), report->vcpus,
+                                 static_cast<double>(report->memory_bytes) / kMib);
+  if (report->zero_pages != 0) {
+    text += fmt::format(", {:.0f} MiB of it zeros", static_cast<double>(report->zero_pages) * kXenPageSize / kMib);
+  }
+  if (options.verbose) {
+    text += fmt::format(", {} segments", report->segments);
+    if (report->aliases_left_out != 0) {
+      text += fmt::format(" ({} more addresses of pages that have many are left out)", report->aliases_left_out);
+    }
+  }
+  if (report->pause_us) {
+    text += fmt::format(", paused for {} ms", *report->pause_us / 1000);
+  }
+  // The dump may be what standard output is for.
+  Output& to = request.output == "-" ? invocation.console.err : invocation.console.out;
+  if (auto written = to.write(text + "\n"); !written) {
+    return tl::unexpected(written.error());
+  }
+  for (const std::string& warning : report->warnings) {
+    complain(invocation.console, warning);
+  }
+  return report->partial ? ExitStatus::partial : ExitStatus::whole;
+}
+
+}  // namespace xstack
