@@ -29,7 +29,7 @@ tl::expected<Mapping, Fault> TranslatedMemory::translate(GuestVirt va) {
       return mapping;
     }
     if (i == 0) {
-      first = std::move(mapping);
+      first = mapping;
     }
   }
   return first;

@@ -17,7 +17,7 @@ struct Address {
   constexpr Address() = default;
   constexpr explicit Address(std::uint64_t v) : value(v) {}
 
-  friend constexpr auto operator<=>(Address, Address) = default;
+  friend constexpr auto operator<=>(Address, Address) = default;  // NOLINT(modernize-use-nullptr): clang-tidy 14
   friend constexpr Address operator+(Address a, std::uint64_t n) { return Address(a.value + n); }
   friend constexpr Address operator-(Address a, std::uint64_t n) { return Address(a.value - n); }
   friend constexpr std::uint64_t operator-(Address a, Address b) { return a.value - b.value; }

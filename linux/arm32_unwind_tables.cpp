@@ -280,7 +280,7 @@ std::vector<EhabiTable> by_module_structure(VirtMemory& search, const KernelModu
     got += *n;
   }
   for (std::size_t i = 0; i + 4 <= got && tables.size() < kMostTables; i += 4) {
-    const std::uint32_t pointer = load_le<std::uint32_t>(bytes.data() + i);
+    const auto pointer = load_le<std::uint32_t>(bytes.data() + i);
     if (pointer < 0x1000 || (pointer & 3) != 0) {
       continue;
     }

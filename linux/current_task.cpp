@@ -121,8 +121,8 @@ class ByStack {
       }
     }
     std::unordered_set<std::uint64_t> looked;
-    for (RegisterIndex i = 0; i < place_.arch.registers.size(); ++i) {
-      const auto value = place_.cpu.regs.get(i);
+    for (std::size_t i = 0; i < place_.arch.registers.size(); ++i) {
+      const auto value = place_.cpu.regs.get(static_cast<RegisterIndex>(i));
       if (value && looked.insert(*value).second) {
         if (auto found = if_on(*value, stack)) {
           return found;

@@ -87,7 +87,7 @@ std::optional<std::size_t> step_records(std::span<const std::byte> bytes, std::s
     if (at >= bytes.size()) {
       return std::nullopt;
     }
-    std::size_t length = std::to_integer<std::size_t>(bytes[at++]);
+    auto length = std::to_integer<std::size_t>(bytes[at++]);
     if ((length & 0x80) != 0) {  // two-byte lengths since 6.1; before, no compressed name was that long
       if (at >= bytes.size()) {
         return std::nullopt;
@@ -121,7 +121,7 @@ std::optional<Names> locate_names(VirtMemory& search, GuestVirt markers, std::sp
   for (std::size_t offset = (window.size() - 2) & ~std::size_t{3}; offset >= 8 && tries < kMaxTries; offset -= 4) {
     const GuestVirt names = begin + offset;
     for (const std::size_t before : {4U, 8U}) {
-      const std::uint32_t count = load_le<std::uint32_t>(window.data() + offset - before);
+      const auto count = load_le<std::uint32_t>(window.data() + offset - before);
       if (count <= (blocks - 1) * 256 || count > blocks * 256 || count > kMaxKallsyms ||
           (before == 8 && (word_size == 4 || load_le<std::uint32_t>(window.data() + offset - 4) != 0))) {
         continue;

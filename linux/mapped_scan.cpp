@@ -33,9 +33,9 @@ PageProbe::PageProbe(PhysMemory& memory, std::span<const CpuState> cpus,
 }
 
 std::optional<Mapping> PageProbe::at(GuestVirt va) {
-  for (std::size_t i = 0; i < translations_.size(); ++i) {
-    if (auto mapping = translations_[i]->walk(memory_, va)) {
-      std::swap(translations_[0], translations_[i]);
+  for (auto& translation : translations_) {
+    if (auto mapping = translation->walk(memory_, va)) {
+      std::swap(translations_.front(), translation);
       return *mapping;
     }
   }
@@ -73,7 +73,7 @@ GuestVirt scan_mapped(PageProbe& probe, VirtMemory& search, const ScanBounds& bo
   std::uint64_t hole = 0;
   std::uint64_t seen = 0;
   while (at < bounds.end.value && seen < bounds.mapped_bytes) {
-    const std::uint64_t want = std::min<std::uint64_t>({kPiece, bounds.end.value - at, bounds.mapped_bytes - seen});
+    const auto want = std::min<std::uint64_t>({kPiece, bounds.end.value - at, bounds.mapped_bytes - seen});
     std::uint64_t mapped = 0;
     while (mapped < want) {
       const auto mapping = probe.at(GuestVirt(at + mapped));

@@ -201,7 +201,7 @@ class Tracker {
     if (!flag(insn, 22)) {  // a register offset
       return;
     }
-    const std::int64_t offset = static_cast<std::int64_t>(field(insn, 8, 4) << 4 | (insn & 0xf));
+    const auto offset = static_cast<std::int64_t>(field(insn, 8, 4) << 4 | (insn & 0xf));
     transfer(insn, flag(insn, 23) ? offset : -offset, 2, !store);
   }
 

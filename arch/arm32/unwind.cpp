@@ -21,7 +21,7 @@ namespace {
 using Step = tl::expected<Frame, TraceEnd>;
 
 tl::unexpected<TraceEnd> end(EndReason reason, std::string detail, std::optional<UserContext> user = {}) {
-  return tl::unexpected(TraceEnd{reason, std::move(detail), std::move(user)});
+  return tl::unexpected(TraceEnd{reason, std::move(detail), user});
 }
 
 /// Finds the caller of one frame. Methods are asked in turn; each either gives registers that hold a believable return

@@ -30,7 +30,7 @@ Result<Source> parse(const GuestIdentity& guest, const VcpuContext& vcpu) {
   if (!context) {
     return tl::unexpected(context.error());
   }
-  Source out{std::move(*context), std::nullopt};
+  Source out{*context, std::nullopt};
   if (guest.type == GuestType::hvm) {
     out.record = parse_hvm_record(vcpu.hvm_record);
     if (out.record) {

@@ -157,7 +157,7 @@ tl::expected<std::optional<OrcHit>, Fault> lookup_orc(VirtMemory& memory, const 
     if (!hit) {
       fault = hit.error();
     } else if (*hit && (!best || (*hit)->begin > best->begin)) {
-      best = std::move(*hit);
+      best = *hit;
     }
   }
   if (!best && fault) {

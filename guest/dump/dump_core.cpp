@@ -191,7 +191,7 @@ FrameMap read_frames(const ElfSection& table, std::size_t entry, std::size_t fra
   if (arm && count != 0 && invalid == count) {
     // xc_core_arch_gpfn_may_present() in tools/libs/guest/xg_core_arm.c knows RAM at 0x80000000 only, where it has not
     // been since Xen 4.5.
-    warnings.push_back(
+    warnings.emplace_back(
         "no memory is in this file: xl dump-core of ARM guests writes every page as absent; registers are all there "
         "is");
   }

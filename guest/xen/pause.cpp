@@ -2,8 +2,9 @@
 #include "guest/xen/pause.h"
 
 #include <fmt/format.h>
-#include <signal.h>
-#include <time.h>
+// sigaction() and clock_gettime() are POSIX, which <csignal> and <ctime> need not declare.
+#include <signal.h>  // NOLINT(modernize-deprecated-headers)
+#include <time.h>    // NOLINT(modernize-deprecated-headers)
 #include <unistd.h>
 
 #include <array>
