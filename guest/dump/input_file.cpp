@@ -9,6 +9,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 #include "guest/dump/decompress.h"
@@ -108,7 +109,16 @@ Result<std::shared_ptr<const InputFile>> InputFile::open(const std::string& path
   if (!std::in_range<std::size_t>(status.st_size)) {
     return fail(Errc::too_large, path + ": larger than this machine can map");
   }
-  Mapping plain(fd.get(), static_cast<std::size_t>(status.st_size));
+  std::optional<Mapping> mapped(std::in_place, fd.get(), static_cast<std::size_t>(status.st_size));
+  if (!mapped->valid()) {
+    // A file that can be read but not mapped: /proc/config.gz.
+    auto spooled = spool(fd.get());
+    if (spooled && ::fstat(spooled->get(), &status) == 0 && status.st_size > 0) {
+      fd = std::move(*spooled);
+      mapped.emplace(fd.get(), static_cast<std::size_t>(status.st_size));
+    }
+  }
+  Mapping& plain = *mapped;
   if (!plain.valid()) {
     return fail(Errc::io, fmt::format("{}: cannot be mapped: {}", path, std::strerror(errno)));
   }

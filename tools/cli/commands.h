@@ -34,6 +34,7 @@ struct Invocation {
 [[nodiscard]] Result<ExitStatus> run_dump(const Invocation& invocation);
 [[nodiscard]] Result<ExitStatus> run_capture(const Invocation& invocation);
 [[nodiscard]] Result<ExitStatus> run_log(const Invocation& invocation);
+[[nodiscard]] Result<ExitStatus> run_check_config(const Invocation& invocation);
 
 // What they share.
 

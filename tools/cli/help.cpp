@@ -35,6 +35,7 @@ std::string help_text() {
       "       xstack dump [OPTION]... DOMAIN|--core FILE -o FILE\n"
       "       xstack gdb [OPTION]... DOMAIN|--core FILE\n"
       "       xstack log [OPTION]... [FILE]...\n"
+      "       xstack check-config [OPTION]... FILE|DOMAIN|--core FILE\n"
       "\n"
       "Shows what a Xen guest was doing when it stopped: the registers, the stack and a call trace with names\n"
       "of every vCPU. DOMAIN is a name, a domid or a UUID. The guest is only read; a running one is paused for\n"
@@ -59,8 +60,8 @@ std::string help_text() {
   }
   out +=
       "\nExit status: 0 a whole answer, 1 a partial one (it says which part is missing), 2 usage, 3 no access or\n"
-      "no such domain, 4 input not understood; log: 10 a crash, 11 only known ones. A domain that is named like\n"
-      "a subcommand: xstack trace info.\n";
+      "no such domain, 4 input not understood; log: 10 a crash, 11 only known ones; check-config: 10 something\n"
+      "required is missing, 11 something recommended. A domain that is named like a subcommand: xstack trace info.\n";
   return out;
 }
 

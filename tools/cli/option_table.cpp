@@ -22,6 +22,8 @@ constexpr std::array kCommands = {
                 "write all of the guest's memory as an ELF core for gdb, drgn, crash and xstack"},
     CommandInfo{Command::gdb, "gdb", "let gdb look at the guest, read-only, over its remote protocol"},
     CommandInfo{Command::log, "log", "find crashes in console logs, with names, and say what they are"},
+    CommandInfo{Command::check_config, "check-config",
+                "is this kernel configuration fit for dom0, for a domU, and to be traced?"},
 };
 
 template <class... C>
@@ -38,7 +40,8 @@ constexpr std::uint32_t kVcpus = kReports | in(Command::dmesg, Command::modules,
 constexpr std::uint32_t kKernel = kEvery & ~in(Command::regs);
 constexpr std::uint32_t kLines = in(Command::trace, Command::tasks, Command::symbols);
 constexpr std::uint32_t kCrashes = in(Command::log);
-constexpr std::uint32_t kAll = kEvery | kCrashes;
+constexpr std::uint32_t kConfigs = in(Command::check_config);
+constexpr std::uint32_t kAll = kEvery | kCrashes | kConfigs;
 constexpr std::uint32_t kWalks = in(Command::trace, Command::tasks, Command::capture);
 constexpr std::uint32_t kWords = in(Command::trace, Command::stack);
 
@@ -49,13 +52,14 @@ constexpr const char* kWhichTasks = "Which tasks";
 constexpr const char* kDumps = "Stack and memory";
 constexpr const char* kLog = "Kernel log";
 constexpr const char* kLogs = "Console logs";
+constexpr const char* kConfig = "Kernel configurations";
 constexpr const char* kOutput = "Output";
 
 constexpr std::array kOptions = {
-    OptionInfo{0, "core", "FILE", kInput, "read a dump or a capture instead of a live domain", kEvery},
+    OptionInfo{0, "core", "FILE", kInput, "read a dump or a capture instead of a live domain", kEvery | kConfigs},
     OptionInfo{'C', "all-vcpus", nullptr, kInput, "every vCPU: what happens anyway when no VCPU is given", kVcpus},
     OptionInfo{0, "arch", "NAME", kInput, "the guest is arm32, arm64, x86_32 or x86_64, whatever it looks like",
-               kEvery},
+               kEvery | kConfigs},
     OptionInfo{0, "no-guest", nullptr, kInput, "symbols: no guest at all, the addresses are those of the -s FILE",
                in(Command::symbols)},
     OptionInfo{'s', "symbol-table", "FILE", kNames,
@@ -111,6 +115,11 @@ constexpr std::array kOptions = {
     OptionInfo{0, "fail-on", "KIND", kLogs, "kinds of reports that count as a crash, with commas between, or `all`",
                kCrashes},
     OptionInfo{0, "follow", nullptr, kLogs, "go on reading as the file grows", kCrashes},
+    OptionInfo{0, "role", "LIST", kConfig,
+               "what the kernel is to be: dom0, domu, trace, with commas between (all; of a guest, not dom0)",
+               kConfigs},
+    OptionInfo{0, "fix", nullptr, kConfig, "print a fragment for merge_config.sh that brings what is missing",
+               kConfigs},
     OptionInfo{'o', "output", "FILE", kOutput, "the file that is written; dump: - is standard output",
                in(Command::capture, Command::dump)},
     OptionInfo{0, "compress", "HOW", kOutput, "dump: zstd, as a name that ends in .zst also asks for, or none",
@@ -120,7 +129,8 @@ constexpr std::array kOptions = {
                in(Command::dump, Command::gdb)},
     OptionInfo{0, "port", "N", kOutput, "gdb: the port of 127.0.0.1 to wait on (0, any), or - for standard input",
                in(Command::gdb)},
-    OptionInfo{0, "json", nullptr, kOutput, "JSON, version 1 (see the man page), instead of text", kTexts | kCrashes},
+    OptionInfo{0, "json", nullptr, kOutput, "JSON, version 1 (see the man page), instead of text",
+               kTexts | kCrashes | kConfigs},
     OptionInfo{0, "color", "WHEN", kOutput, "auto, always or never (auto: on a terminal, unless NO_COLOR is set)",
                kReports | kTasks},
     OptionInfo{'v', "verbose", nullptr, kOutput, "also say how things were found and how the guest was disturbed",

@@ -10,7 +10,21 @@
 namespace xstack {
 
 /// The subcommands. Their order is the order in which the help shows them.
-enum class Command : std::uint8_t { trace, regs, stack, tasks, info, dmesg, modules, symbols, capture, dump, gdb, log };
+enum class Command : std::uint8_t {
+  trace,
+  regs,
+  stack,
+  tasks,
+  info,
+  dmesg,
+  modules,
+  symbols,
+  capture,
+  dump,
+  gdb,
+  log,
+  check_config
+};
 
 struct CommandInfo {
   Command command;

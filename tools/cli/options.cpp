@@ -8,6 +8,7 @@
 #include <map>
 #include <string_view>
 
+#include "kconfig/rules.h"
 #include "logs/kind.h"
 #include "tools/cli/number.h"
 #include "tools/print/log_printer.h"
@@ -225,6 +226,26 @@ Result<void> take_kinds(const Given& given, Options& options) {
   return {};
 }
 
+/// --role, whose lists add up.
+Result<void> take_roles(const Given& given, Options& options) {
+  for (const auto& list : given.values.at("role")) {
+    std::string_view rest = list;
+    while (true) {
+      const std::string_view name = rest.substr(0, rest.find(','));
+      const auto role = find_role(name);
+      if (!role) {
+        return fail(Errc::usage, fmt::format("--role: '{}' is none of dom0, domu, trace", name));
+      }
+      options.roles = static_cast<std::uint8_t>(options.roles | (1U << static_cast<unsigned>(*role)));
+      if (name.size() == rest.size()) {
+        break;
+      }
+      rest.remove_prefix(name.size() + 1);
+    }
+  }
+  return {};
+}
+
 /// The words: [SUBCOMMAND] DOMAIN [VCPU], or [SUBCOMMAND] [VCPU] with --core; for symbols, queries in VCPU's place.
 Result<void> take_words(const Given& given, Options& options) {
   std::span<const std::string> words = given.words;
@@ -241,6 +262,9 @@ Result<void> take_words(const Given& given, Options& options) {
     return fail(Errc::usage, "--no-guest together with --core");
   }
   if (!options.core && !options.no_guest) {
+    if (words.empty() && options.command == Command::check_config) {
+      return fail(Errc::usage, "check-config: no FILE, no DOMAIN and no --core FILE");
+    }
     if (words.empty()) {
       return fail(Errc::usage, named ? fmt::format("{0}: no DOMAIN and no --core FILE (a domain that is named {0}: "
                                                    "xstack trace {0})",
@@ -288,6 +312,12 @@ Result<void> check(const Given& given, const Options& options) {
   }
   if ((options.command == Command::dmesg || options.command == Command::modules) && options.vcpu) {
     return fail(Errc::usage, fmt::format("{}: is of the whole guest, not of one vCPU", to_string(options.command)));
+  }
+  if (options.command == Command::check_config && options.vcpu) {
+    return fail(Errc::usage, "check-config: is of a kernel, not of one vCPU");
+  }
+  if (options.fix && options.json) {
+    return fail(Errc::usage, "check-config: --fix together with --json");
   }
   if (options.raw && options.decode) {
     return fail(Errc::usage, "-r, --raw together with -x, --decode");
@@ -357,12 +387,14 @@ Result<Options> parse_command_line(std::span<const std::string> arguments) {
   options.tasks = given->flag("tasks");
   options.raw = given->flag("raw");
   options.decode = given->flag("decode");
+  options.fix = given->flag("fix");
   options.json = given->flag("json");
   options.live = given->flag("live");
   options.verbose = given->flag("verbose");
   Result<void> ok = take_numbers(*given, options);
   ok = ok ? take_tasks(*given, options) : ok;
   ok = ok ? take_kinds(*given, options) : ok;
+  ok = ok ? take_roles(*given, options) : ok;
   ok = ok ? take_choices(*given, options) : ok;
   ok = ok ? take_words(*given, options) : ok;
   ok = ok ? check(*given, options) : ok;

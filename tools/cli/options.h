@@ -67,6 +67,9 @@ struct Options {
   bool live = false;
   // gdb
   std::optional<std::uint16_t> port = 0;  ///< absent: standard input and output
+  // check-config
+  std::uint8_t roles = 0;  ///< a bit for each ConfigRole; none: the default
+  bool fix = false;
   // log
   std::vector<std::string> files;  ///< empty: standard input
   bool only = false;

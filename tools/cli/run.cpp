@@ -40,6 +40,8 @@ Result<ExitStatus> dispatch(const Invocation& invocation) {
       return run_dump(invocation);
     case Command::log:
       return run_log(invocation);
+    case Command::check_config:
+      return run_check_config(invocation);
   }
   return fail(Errc::usage, "no such subcommand");
 }
@@ -60,7 +62,7 @@ Result<ExitStatus> run_parsed(std::span<const std::string> arguments, const Back
 
 Backend real_backend() {
   return {open_domain,  open_dump,         make_report, write_capture, read_log,
-          read_modules, make_tasks_report, write_dump,  serve_gdb};
+          read_modules, make_tasks_report, write_dump,  serve_gdb,     read_config};
 }
 
 ExitStatus run(std::span<const std::string> arguments, const Backend& backend, const Console& console) {

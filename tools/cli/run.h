@@ -12,6 +12,7 @@
 #include "tools/cli/output.h"
 #include "tools/report.h"
 #include "tools/session.h"
+#include "tools/session_config.h"
 #include "tools/session_dump.h"
 #include "tools/session_gdb.h"
 #include "tools/session_log.h"
@@ -31,6 +32,7 @@ struct Backend {
   std::function<Result<TasksReport>(Guest&, const TasksRequest&)> make_tasks_report;
   std::function<Result<DumpReport>(Guest&, const DumpRequest&)> write_dump;
   std::function<Result<GdbReport>(Guest&, const GdbRequest&)> serve_gdb;
+  std::function<Result<FoundConfig>(Guest&, const KernelRequest&)> read_config;
 };
 
 /// The real one: open_domain(), open_dump(), make_report(), write_capture() and so on.

@@ -10,13 +10,13 @@ _xstack_domains()
 
 _xstack()
 {
-    local commands='trace regs stack tasks info dmesg modules symbols capture dump gdb log'
+    local commands='trace regs stack tasks info dmesg modules symbols capture dump gdb log check-config'
     local flags='-C --all-vcpus -f --frame-pointers --no-scan -a --all -S --stack-trace -D --decode-as-ascii
                  -t --tag-stack-dump --group --no-trace -r --raw -x --decode --no-dmesg --tasks --debuginfod --force --no-guest
-                 --live --only --summary --follow --json -v --verbose -h --help --version'
+                 --fix --live --only --summary --follow --json -v --verbose -h --help --version'
     local valued='--core --arch -s --symbol-table --debug-dir -k --kernel-start --max-frames -n --display-stack-pages
                   -b --bytes-per-line -l --lines -m --memory -d --dump-as-stack --state --pid --comm --level
-                  --compress --port --junit --known --fail-on -o --output --color'
+                  --compress --port --junit --known --fail-on --role -o --output --color'
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
     # bash splits --name=value at the equals sign.
     if [[ $cur == '=' ]]; then
@@ -53,6 +53,10 @@ _xstack()
             mapfile -t COMPREPLY < <(compgen -W 'emerg alert crit err warn notice info debug err+' -- "$cur")
             return
             ;;
+        --role)
+            mapfile -t COMPREPLY < <(compgen -W 'dom0 domu trace' -- "$cur")
+            return
+            ;;
         -l | --lines)
             mapfile -t COMPREPLY < <(compgen -W 'all max' -- "$cur")
             return
@@ -73,7 +77,7 @@ _xstack()
             --core) core=yes && ((i++)) ;;
             =) ((i++)) ;;
             -*) [[ " $valued " == *[[:space:]]"${COMP_WORDS[i]}"[[:space:]]* && ${COMP_WORDS[i + 1]} != '=' ]] && ((i++)) ;;
-            log) ((words == 0)) && log=yes; words=2 ;;
+            log | check-config) ((words == 0)) && log=yes; words=2 ;;
             trace | regs | stack | tasks | info | dmesg | modules | symbols | capture | dump | gdb) ((words == 0)) && words=1 || words=2 ;;
             *) words=2 ;;
         esac

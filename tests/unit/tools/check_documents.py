@@ -20,7 +20,7 @@ def from_help(text):
         found = re.match(r"  (?:-(\w), |    )--([\w-]+)( [A-Z]+)?(?: |$)", line)
         if found:
             options[found[2]] = (found[1], found[3] is not None)
-        found = re.match(r"  ([a-z]+) {3,}\S", line)
+        found = re.match(r"  ([a-z][a-z-]*) {3,}\S", line)
         if found:
             commands.add(found[1])
     return options, commands
@@ -70,7 +70,7 @@ def from_zsh(text):
                 options[name[2:].rstrip("=")] = name.endswith("=")
             else:
                 shorts.add(name[1:].rstrip("+"))
-    commands = set(re.findall(r"^\s+'([a-z]+):", text, re.M))
+    commands = set(re.findall(r"^\s+'([a-z][a-z-]*):", text, re.M))
     return options, shorts, commands
 
 

@@ -148,6 +148,23 @@ TEST(CommandLine, TasksCanBePicked) {
   EXPECT_THAT(refusal({"trace", "--pid", "1", "domU"}), HasSubstr("no meaning"));
 }
 
+TEST(CommandLine, RolesOfAConfiguration) {
+  const auto options = parse({"check-config", "--role", "dom0,trace", "--fix", ".config"});
+  ASSERT_TRUE(options);
+  EXPECT_EQ(options->command, Command::check_config);
+  EXPECT_EQ(options->domain, ".config");
+  EXPECT_EQ(options->roles, 0b101);
+  EXPECT_TRUE(options->fix);
+  EXPECT_EQ(parse({"check-config", "--role=domU", "--core", "f"})->roles, 0b010);
+  EXPECT_EQ(parse({"check-config", "f"})->roles, 0);
+  EXPECT_THAT(refusal({"check-config", "--role", "dom1", "f"}), HasSubstr("dom0, domu, trace"));
+  EXPECT_THAT(refusal({"check-config", "--role", "dom0,", "f"}), HasSubstr("--role"));
+  EXPECT_THAT(refusal({"check-config"}), HasSubstr("no FILE"));
+  EXPECT_THAT(refusal({"check-config", "f", "1"}), HasSubstr("vCPU"));
+  EXPECT_THAT(refusal({"check-config", "--fix", "--json", "f"}), HasSubstr("--json"));
+  EXPECT_THAT(refusal({"--fix", "domU"}), HasSubstr("no meaning"));
+}
+
 TEST(CommandLine, HelpAndVersionNeedNothingElse) {
   EXPECT_TRUE(parse({"-h"})->help);
   EXPECT_TRUE(parse({"capture", "--help"})->help);

@@ -186,6 +186,52 @@ TEST_F(Run, HelpAndVersion) {
   EXPECT_THAT(out.text(), HasSubstr("\nxen: "));
 }
 
+/// check-config with a guest whose configuration is `text`.
+class CheckConfig : public testing::Test {
+ protected:
+  ExitStatus run(std::vector<std::string> arguments) {
+    Backend backend;
+    const auto open = [](const std::string&) { return Result<std::unique_ptr<Guest>>(std::make_unique<FakeGuest>()); };
+    backend.open_domain = open;
+    backend.open_dump = open;
+    backend.read_config = [&](Guest&, const KernelRequest&) -> Result<FoundConfig> {
+      return FoundConfig{*KernelConfig::parse(text), "the test"};
+    };
+    return xstack::run(arguments, backend, {out, err});
+  }
+
+  std::string text =
+      "# Automatically generated file; DO NOT EDIT.\nCONFIG_ARM64=y\nCONFIG_XEN=y\nCONFIG_HVC_XEN=y\n"
+      "CONFIG_OF=y\nCONFIG_XEN_BLKDEV_FRONTEND=m\nCONFIG_XEN_NETDEV_FRONTEND=y\n";
+  StringOutput out;
+  StringOutput err;
+};
+
+TEST_F(CheckConfig, StatusSaysHowFitItIs) {
+  EXPECT_EQ(run({"check-config", "--role", "domu", "no-such-file"}), ExitStatus::lacks_recommended) << out.text();
+  EXPECT_EQ(run({"check-config", "--core", "f"}), ExitStatus::unfit) << "not to be traced";
+  text += "CONFIG_XEN_BALLOON=y\n";
+  EXPECT_EQ(run({"check-config", "--role", "domu", "--core", "f"}), ExitStatus::whole);
+  EXPECT_EQ(run({"check-config", "--role", "dom0,domu", "--core", "f"}), ExitStatus::unfit);
+  text = "CONFIG_ARM64=y\n";
+  EXPECT_EQ(run({"check-config", "--role", "domu", "--core", "f"}), ExitStatus::partial);
+  EXPECT_EQ(run({"check-config", "--role", "domu", "--fix", "--core", "f"}), ExitStatus::whole);
+  EXPECT_THAT(err.text(), IsEmpty());
+}
+
+TEST_F(CheckConfig, AGuestIsNoDom0UnlessAskedFor) {
+  (void)run({"check-config", "domU"});
+  EXPECT_THAT(out.text(), testing::Not(HasSubstr("\ndom0: ")));
+  EXPECT_THAT(out.text(), testing::AllOf(HasSubstr("\ndomu: "), HasSubstr("\ntrace: ")));
+}
+
+TEST_F(CheckConfig, TheArchitectureMayHaveToBeSaid) {
+  text = "CONFIG_XEN=y\n";
+  EXPECT_EQ(run({"check-config", "domU"}), ExitStatus::not_understood);
+  EXPECT_THAT(err.text(), HasSubstr("--arch"));
+  EXPECT_EQ(run({"check-config", "--arch", "x86_64", "--role", "trace", "domU"}), ExitStatus::partial);
+}
+
 TEST(FdOutput, AReaderThatWentAwayIsQuiet) {
   (void)std::signal(SIGPIPE, SIG_IGN);
   std::array<int, 2> fds{};
