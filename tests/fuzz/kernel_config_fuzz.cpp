@@ -18,7 +18,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (const ConfigRole role : kConfigRoles) {
     report.roles.push_back(check_role(*config, report.arch, role));
   }
-  for (const char c : print_config(report, true) + config_fragment(*config, report.roles)) {
+  // Unsigned: bytes of characters beyond ASCII are no control characters.
+  for (const unsigned char c : print_config(report, true) + config_fragment(*config, report.roles)) {
     if (c != '\n' && (c < 0x20 || c == 0x7f)) {
       __builtin_trap();
     }
