@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "arch/arch.h"
+#include "arch/find_register.h"
 #include "guest/memory.h"
 #include "linux/arm32_unwind_tables.h"
 #include "linux/x86_orc_tables.h"
@@ -152,10 +153,8 @@ std::optional<CpuState> cpu_of(const Report& report, const ArchOps& arch) {
   cpu.arch = &arch;
   cpu.mode = report.mode;
   const auto put = [&](std::string_view name, std::uint64_t value) {
-    for (std::size_t i = 0; i < arch.registers.size(); ++i) {
-      if (arch.registers[i].name == name) {
-        cpu.regs.set(static_cast<RegisterIndex>(i), arch.word_size == 4 ? value & 0xffffffffU : value);
-      }
+    if (const auto index = find_register(arch, name)) {
+      cpu.regs.set(*index, arch.word_size == 4 ? value & 0xffffffffU : value);
     }
   };
   for (const auto& [name, value] : report.registers) {

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
+#include "base/xml.h"
 
 namespace xstack::logs {
 namespace {
@@ -18,30 +19,6 @@ constexpr std::size_t kMostCases = 65536;
 
 std::string hex(std::uint64_t value) {
   return fmt::format("0x{:x}", value);
-}
-
-/// XML's five, on top of what escape() makes of control characters.
-std::string xml(std::string_view text) {
-  std::string out;
-  for (const char c : escape(text)) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
 }
 
 Json frame_json(const Frame& frame) {
@@ -221,16 +198,16 @@ void JunitWriter::add(const Report& report, bool failure) {
     return;
   }
   Suite& suite = suites_.back();
-  std::string text = fmt::format("    <testcase classname=\"{}\" name=\"{}: {}\"", xml(suite.file),
-                                 to_string(report.kind), xml(report.title));
+  std::string text = fmt::format("    <testcase classname=\"{}\" name=\"{}: {}\"", escape_xml(suite.file),
+                                 to_string(report.kind), escape_xml(report.title));
   if (!failure) {
     text += "/>\n";
   } else {
     ++suite.failures;
     text += fmt::format(">\n      <failure type=\"{}\" message=\"{}\">{}, lines {}-{}\n", to_string(report.kind),
-                        xml(report.title), report.signature, report.first_line, report.last_line);
+                        escape_xml(report.title), report.signature, report.first_line, report.last_line);
     for (const auto& frame : report.frames) {
-      text += xml(frame_text(frame)) + "\n";
+      text += escape_xml(frame_text(frame)) + "\n";
     }
     text += "</failure>\n    </testcase>\n";
   }
@@ -241,13 +218,13 @@ std::string JunitWriter::finish() const {
   std::string out = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n";
   for (const auto& suite : suites_) {
     const std::size_t tests = std::max<std::size_t>(suite.cases.size(), 1);
-    out += fmt::format("  <testsuite name=\"xstack log {0}\" tests=\"{1}\" failures=\"{2}\">\n", xml(suite.file), tests,
-                       suite.failures);
+    out += fmt::format("  <testsuite name=\"xstack log {0}\" tests=\"{1}\" failures=\"{2}\">\n", escape_xml(suite.file),
+                       tests, suite.failures);
     for (const auto& test : suite.cases) {
       out += test;
     }
     if (suite.cases.empty()) {
-      out += fmt::format("    <testcase classname=\"{}\" name=\"no crash\"/>\n", xml(suite.file));
+      out += fmt::format("    <testcase classname=\"{}\" name=\"no crash\"/>\n", escape_xml(suite.file));
     }
     out += "  </testsuite>\n";
   }

@@ -9,6 +9,7 @@
 #include <span>
 #include <string_view>
 
+#include "arch/find_register.h"
 #include "remote/packet.h"
 
 namespace xstack::remote {
@@ -156,15 +157,6 @@ std::vector<Entry> join(const Entry (&... lists)[N]) {
   std::vector<Entry> all;
   (all.insert(all.end(), std::begin(lists), std::end(lists)), ...);
   return all;
-}
-
-std::optional<RegisterIndex> find_register(const ArchOps& arch, std::string_view name) {
-  for (std::size_t i = 0; i < arch.registers.size(); ++i) {
-    if (arch.registers[i].name == name) {
-      return static_cast<RegisterIndex>(i);
-    }
-  }
-  return std::nullopt;
 }
 
 const char* architecture_name(ArchId id) {

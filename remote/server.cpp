@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "base/xml.h"
 #include "remote/packet.h"
 
 namespace xstack::remote {
@@ -16,30 +17,6 @@ constexpr const char* kBadRequest = "E16";  // EINVAL
 constexpr const char* kNoMemory = "E0e";    // EFAULT
 constexpr const char* kReadOnly = "E.the guest is read only: nothing in it can be written, stepped or continued";
 constexpr std::size_t kMostMemory = kMaxPacket / 2 - 16;  // in a reply, two digits a byte
-
-/// Text for an attribute or the body of an XML document: what is not printable was escaped before.
-std::string xml_text(std::string_view text) {
-  std::string out;
-  for (const char c : escape(text)) {
-    switch (c) {
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '&':
-        out += "&amp;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      default:
-        out.push_back(c);
-    }
-  }
-  return out;
-}
 
 bool take(std::string_view& text, std::string_view prefix) {
   if (!text.starts_with(prefix)) {
@@ -240,7 +217,7 @@ std::string Server::thread_list() const {
 std::string Server::thread_xml() const {
   std::string out = "<?xml version=\"1.0\"?>\n<threads>\n";
   for (const Thread& thread : target_.threads) {
-    out += fmt::format("<thread id=\"{:x}\" name=\"{}\"/>\n", thread.id, xml_text(thread.name));
+    out += fmt::format("<thread id=\"{:x}\" name=\"{}\"/>\n", thread.id, escape_xml(thread.name));
   }
   return out + "</threads>\n";
 }

@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "guest/dump/capture_format.h"
+#include "symbols/elf_machine.h"
 #include "vmcore/prstatus.h"
 
 namespace xstack {
@@ -28,20 +29,6 @@ struct Elf64 {
   using Phdr = Elf64_Phdr;
   static constexpr unsigned char kClass = ELFCLASS64;
 };
-
-std::uint16_t machine_of(ArchId id) {
-  switch (id) {
-    case ArchId::arm32:
-      return EM_ARM;
-    case ArchId::arm64:
-      return EM_AARCH64;
-    case ArchId::x86_32:
-      return EM_386;
-    case ArchId::x86_64:
-      break;
-  }
-  return EM_X86_64;
-}
 
 Buffer notes_of(const CoreContents& contents) {
   Buffer notes;
@@ -79,7 +66,7 @@ Buffer head(ArchId arch, const CorePlan& plan, const Buffer& notes) {
   header.e_ident[EI_DATA] = ELFDATA2LSB;
   header.e_ident[EI_VERSION] = EV_CURRENT;
   header.e_type = ET_CORE;
-  header.e_machine = machine_of(arch);
+  header.e_machine = elf_machine(arch);
   header.e_version = EV_CURRENT;
   header.e_phoff = sizeof header;
   header.e_ehsize = sizeof header;

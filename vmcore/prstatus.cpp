@@ -5,6 +5,8 @@
 #include <span>
 #include <string_view>
 
+#include "arch/find_register.h"
+
 namespace xstack {
 namespace {
 
@@ -77,13 +79,8 @@ std::uint64_t value_of(const CpuState& cpu, std::string_view name) {
   if (name == "gs_base_kernel" && cpu.user) {
     name = "gs_base_user";  // the one in use is swapped in on the way into the kernel
   }
-  const auto registers = cpu.arch->registers;
-  for (std::size_t i = 0; i < registers.size(); ++i) {
-    if (registers[i].name == name) {
-      return cpu.regs.get(static_cast<RegisterIndex>(i)).value_or(0);
-    }
-  }
-  return 0;
+  const auto index = find_register(*cpu.arch, name);
+  return index ? cpu.regs.get(*index).value_or(0) : 0;
 }
 
 }  // namespace

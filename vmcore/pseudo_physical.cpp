@@ -6,6 +6,10 @@
 namespace xstack {
 namespace {
 
+/// Tables of a guest that lies may map the same memory again and again: so many frames are looked at, no more. A direct
+/// map of 64 GiB has a sixteenth of them.
+constexpr std::uint64_t kMaxSteps = std::uint64_t{1} << 28;
+
 constexpr std::uint64_t kDirectMapBytes = std::uint64_t{1} << 46;  // 64 TiB (Documentation/arch/x86/x86_64/mm.rst)
 
 /// Takes [first, first + count) out of what is left of `present` and gives the parts that were there.
@@ -19,14 +23,19 @@ class Present {
   }
 
   /// Calls `give(frame, count)` for each run of [first, first + count) that is present and was not taken before.
+  /// False once that has been too much work.
   template <class Give>
-  void take(std::uint64_t first, std::uint64_t count, const Give& give) {
+  bool take(std::uint64_t first, std::uint64_t count, const Give& give) {
     auto at = std::upper_bound(left_.begin(), left_.end(), first,
                                [](std::uint64_t frame, const Range& r) { return frame < r.first + r.count; });
     for (; at != left_.end() && at->first < first + count; ++at) {
       const std::uint64_t from = std::max(first, at->first);
       const std::uint64_t to = std::min(first + count, at->first + at->count);
       std::uint64_t run = from;
+      steps_ += to - from + 1;
+      if (steps_ > kMaxSteps) {
+        return false;
+      }
       for (std::uint64_t frame = from; frame <= to; ++frame) {
         const bool free = frame < to && !at->taken[static_cast<std::size_t>(frame - at->first)];
         if (free) {
@@ -39,12 +48,14 @@ class Present {
         run = frame + 1;
       }
     }
+    return true;
   }
 
   template <class Give>
   void take_rest(const Give& give) {
-    for (Range& range : left_) {
-      take(range.first, range.count, give);
+    steps_ = 0;
+    for (const Range& range : left_) {
+      (void)take(range.first, range.count, give);
     }
   }
 
@@ -55,6 +66,7 @@ class Present {
     std::vector<bool> taken;
   };
   std::vector<Range> left_;
+  std::uint64_t steps_ = 0;
 };
 
 }  // namespace
@@ -82,20 +94,30 @@ PseudoPhysical number_as_kernel(const KernelMap& map, GuestVirt direct_map, std:
     }
     const std::uint64_t first = run.phys.value / kXenPageSize;
     const std::uint64_t pseudo = (run.at - direct_map) / kXenPageSize;
-    left.take(first, run.bytes / kXenPageSize,
-              [&](std::uint64_t frame, std::uint64_t count) { add(pseudo + (frame - first), frame, count); });
+    const bool done = left.take(first, run.bytes / kXenPageSize, [&](std::uint64_t frame, std::uint64_t count) {
+      add(pseudo + (frame - first), frame, count);
+    });
+    if (!done) {
+      out.map.cut = true;
+      break;
+    }
   }
   left.take_rest([&](std::uint64_t frame, std::uint64_t count) { add(next, frame, count); });
 
   std::vector<FrameNumbers> by_machine = out.table;
   std::sort(by_machine.begin(), by_machine.end(),
             [](const FrameNumbers& a, const FrameNumbers& b) { return a.machine < b.machine; });
+  std::uint64_t steps = 0;
   for (const MappedRun& run : map.runs) {
     const std::uint64_t first = run.phys.value / kXenPageSize;
     const std::uint64_t end = first + run.bytes / kXenPageSize;
     auto at = std::upper_bound(by_machine.begin(), by_machine.end(), first,
                                [](std::uint64_t frame, const auto& n) { return frame < n.machine + n.count; });
     for (; at != by_machine.end() && at->machine < end; ++at) {
+      if (++steps > kMaxSteps) {
+        out.map.cut = true;
+        return out;
+      }
       const std::uint64_t from = std::max(first, at->machine);
       const std::uint64_t count = std::min(end, at->machine + at->count) - from;
       const MappedRun piece{run.at + (from - first) * kXenPageSize,

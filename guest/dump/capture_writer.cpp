@@ -8,22 +8,16 @@
 #include <limits>
 #include <vector>
 
+#include "guest/dump/byte_buffer.h"
 #include "guest/dump/capture_notes.h"
 #include "guest/dump/output_file.h"
 
 namespace xstack {
 namespace {
 
-using Buffer = std::vector<std::byte>;
-
-void append(Buffer& out, const void* data, std::size_t size) {
-  const auto* bytes = static_cast<const std::byte*>(data);
-  out.insert(out.end(), bytes, bytes + size);
-}
-
-void pad(Buffer& out, std::size_t alignment) {
-  out.resize((out.size() + alignment - 1) / alignment * alignment);
-}
+using dump::append;
+using dump::Buffer;
+using dump::pad;
 
 struct Run {
   GuestPhys first;

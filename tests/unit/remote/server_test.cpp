@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "arch/find_register.h"
 #include "tests/support/fake_memory.h"
 
 namespace xstack::remote {
@@ -32,12 +33,14 @@ class ServerOf {
 };
 
 TEST(GdbServer, RegistersInTheDebuggersOrderWithUnknownOnesMarked) {
-  const ServerOf arm(ArchId::arm32);
+  ServerOf arm(ArchId::arm32);
+  arm.target.threads[0].regs.set(*find_register(*arm.target.arch, "cpsr"), 0x60000013);
   const std::string all = arm.ask("g");
   EXPECT_EQ(all.substr(15 * 8, 8), "45332211") << "pc of thread 1, in memory's order";
   EXPECT_EQ(all.substr(0, 8), "xxxxxxxx") << "r0 is not known, which is not zero";
   EXPECT_EQ(arm.ask("pf"), "45332211");
-  EXPECT_EQ(arm.ask("p19"), "xxxxxxxx") << "25 is cpsr";
+  EXPECT_EQ(arm.ask("p19"), "13000060") << "25 is cpsr";
+  EXPECT_EQ(all.substr(16 * 8, 8), "13000060") << "and follows pc";
   EXPECT_EQ(arm.ask("p10").front(), 'E') << "16 to 24 are gone";
   EXPECT_EQ(arm.ask("pffff").front(), 'E');
   EXPECT_EQ(ServerOf(ArchId::arm64).ask("p20"), "4533221100000000");

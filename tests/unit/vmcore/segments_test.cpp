@@ -98,5 +98,23 @@ TEST(PseudoPhysical, NumbersFramesByTheDirectMap) {
   EXPECT_EQ(out.map.runs[2].bytes, 2 * kPage);
 }
 
+TEST(PseudoPhysical, ARunThatIsThereInPartKeepsItsNumbers) {
+  const std::vector<FrameRange> present{frames(50, 2), frames(100, 4)};
+  KernelMap map;
+  // Two frames; five of which the first is not there (a device's, say); and frame 50 again, which has its number.
+  map.runs = {mapped(0xffff888000000000, 50, 2), mapped(0xffff888000002000, 99, 5), mapped(0xffff888000007000, 50, 1)};
+  const auto out = number_as_kernel(map, GuestVirt(0xffff888000000000), present);
+  ASSERT_EQ(out.table.size(), 2U);
+  EXPECT_EQ(out.table[1].pseudo, 3U);
+  EXPECT_EQ(out.table[1].machine, 100U);
+  EXPECT_EQ(out.table[1].count, 4U);
+  ASSERT_EQ(out.present.size(), 2U);
+  EXPECT_EQ(out.present[1].first.value, 3 * kPage);
+  ASSERT_EQ(out.map.runs.size(), 3U);
+  EXPECT_EQ(out.map.runs[1].at.value, 0xffff888000003000U);
+  EXPECT_EQ(out.map.runs[1].phys.value, 3 * kPage);
+  EXPECT_EQ(out.map.runs[2].phys.value, 0U) << "the alias has the number of its frame";
+}
+
 }  // namespace
 }  // namespace xstack
