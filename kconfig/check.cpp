@@ -51,9 +51,11 @@ CheckedRule check(const KernelConfig& config, const ConfigRule& rule) {
   return out;
 }
 
-bool applies(const ConfigRule& rule, ConfigArch arch, ConfigRole role) {
+bool applies(const ConfigRule& rule, std::optional<unsigned> age, ConfigArch arch, ConfigRole role) {
+  const bool young = rule.before != 0 && age && *age >= rule.before;
+  const bool old = rule.since != 0 && (!age || *age < rule.since);
   return (rule.roles & (1U << static_cast<unsigned>(role))) != 0 &&
-         (rule.archs & (1U << static_cast<unsigned>(arch))) != 0;
+         (rule.archs & (1U << static_cast<unsigned>(arch))) != 0 && !young && !old;
 }
 
 void add_lines(std::string_view lines, std::vector<std::string_view>& done, std::string& out) {
@@ -102,7 +104,7 @@ RoleCheck check_role(const KernelConfig& config, ConfigArch arch, ConfigRole rol
   out.role = role;
   for (const auto& rules : {config_rules(), more}) {
     for (const ConfigRule& rule : rules) {
-      if (applies(rule, arch, role)) {
+      if (applies(rule, config.age(), arch, role)) {
         out.rules.push_back(check(config, rule));
       }
     }
@@ -136,10 +138,11 @@ std::string config_fragment(const KernelConfig& config, std::span<const RoleChec
       const bool old = rule.fix_since != 0 && config.age() && *config.age() < rule.fix_since;
       const std::string_view fix = old ? rule.old_fix : rule.fix;
       const bool follows = !rule.implied_by.empty() && config.value(rule.implied_by).value_or("n") != "y";
+      // No CONFIG_ in a comment: merge_config.sh would take it for another value of that option, and complain.
       if (fix.empty() && follows) {
-        out += fmt::format("# CONFIG_{} follows from CONFIG_{}\n", rule.options.front(), rule.implied_by);
+        out += fmt::format("# {} is on wherever {} is\n", rule.options.front(), rule.implied_by);
       } else if (fix.empty()) {
-        out += fmt::format("# CONFIG_{} cannot be chosen: {}\n", rule.options.front(), rule.fact);
+        out += fmt::format("# {} cannot be chosen: {}\n", rule.options.front(), rule.fact);
       } else {
         add_lines(fix, done, out);
       }

@@ -61,6 +61,9 @@ struct ConfigRule {
   /// The fix for kernels before this age (KernelConfig::age()), when it was another.
   unsigned fix_since = 0;
   std::string_view old_fix = {};
+  /// The rule is for kernels before this age, and before it is known; or for those of this age and later alone.
+  unsigned before = 0;
+  unsigned since = 0;
 };
 
 /// All rules, in the order in which they are shown.

@@ -204,6 +204,29 @@ TEST(CheckConfig, OtherNamesOfOneThing) {
   EXPECT_EQ(trace("CONFIG_UNWINDER_ORC=m\nCONFIG_VMCORE_INFO=y\n"), RoleVerdict::unfit) << "y is wanted";
 }
 
+TEST(CheckConfig, WhatARuleAsksDependsOnTheKernelsAge) {
+  const auto verdict = [](const char* version, const char* line) {
+    std::string text = "# Automatically generated file; DO NOT EDIT.\n# Linux/arm " + std::string(version) +
+                       " Kernel Configuration\nCONFIG_ARM=y\n";
+    for (const ConfigRule& rule : config_rules()) {
+      if (rule.weight == RuleWeight::required && rule.options.front() != "ARCH_MULTIPLATFORM" &&
+          rule.want != RuleWant::off) {
+        text += "CONFIG_" + std::string(rule.options.front()) + "=y\n";
+      }
+    }
+    text += "CONFIG_XEN_NETDEV_FRONTEND=y\nCONFIG_XEN_BALLOON=y\n" + std::string(line);
+    const RoleCheck check = check_role(*KernelConfig::parse(text), ConfigArch::arm, ConfigRole::domu);
+    return std::pair(check.verdict, missing(check));
+  };
+  using Missing = std::set<std::string>;
+  const Missing one_board{"ARCH_MULTIPLATFORM"};
+  EXPECT_EQ(verdict("6.0.19", ""), std::pair(RoleVerdict::unfit, one_board)) << "it has no generic machine";
+  EXPECT_EQ(verdict("6.1.0", ""), std::pair(RoleVerdict::lacks_some, one_board)) << "it always has";
+  EXPECT_EQ(verdict("6.1.0", "CONFIG_ARCH_MULTIPLATFORM=y\n"), std::pair(RoleVerdict::fit, Missing{}));
+  EXPECT_EQ(verdict("5.10.0", "CONFIG_ARCH_MULTIPLATFORM=y\nCONFIG_DEBUG_UNCOMPRESS=y\n"),
+            std::pair(RoleVerdict::lacks_some, Missing{"DEBUG_UNCOMPRESS"}));
+}
+
 TEST(CheckConfig, TheFragmentFitsTheKernelsAge) {
   const auto fragment = [](const char* version) {
     const auto config = KernelConfig::parse("# Automatically generated file; DO NOT EDIT.\n# Linux/arm " +
@@ -229,9 +252,11 @@ TEST(CheckConfig, TheFragmentAsksOnceAndSaysWhatFollows) {
   for (std::string line; std::getline(lines, line);) {
     EXPECT_TRUE(line.starts_with("#") || line.starts_with("CONFIG_")) << line;
     EXPECT_TRUE(line.starts_with("# d") || seen.insert(line).second) << "twice: " << line;
+    EXPECT_TRUE(!line.starts_with("#") || line.ends_with(" is not set") || line.find("CONFIG_") == std::string::npos)
+        << "merge_config.sh would take it for a value: " << line;
   }
   EXPECT_TRUE(seen.contains("CONFIG_XEN=y"));
-  EXPECT_TRUE(seen.contains("# CONFIG_XEN_DOM0 follows from CONFIG_XEN"));
+  EXPECT_TRUE(seen.contains("# XEN_DOM0 is on wherever XEN is"));
   const KernelConfig fixed = load("sunxi-fixed");
   for (const std::string& line : seen) {
     const auto equals = line.find('=');
@@ -247,6 +272,7 @@ TEST(CheckConfig, EveryRuleIsWhole) {
     EXPECT_FALSE(rule.options.front().empty() || rule.reason.empty() || rule.fact.empty());
     EXPECT_TRUE(rule.roles != 0 && rule.archs != 0);
     EXPECT_EQ(rule.fix_since == 0, rule.old_fix.empty());
+    EXPECT_THAT(std::string(rule.reason) + std::string(rule.fact), Not(HasSubstr("CONFIG_"))) << "goes into comments";
     EXPECT_TRUE(rule.weight == RuleWeight::harmless || !rule.fix.empty() || !rule.implied_by.empty());
   }
 }
