@@ -102,11 +102,19 @@ const char* to_string(RoleVerdict verdict) {
 RoleCheck check_role(const KernelConfig& config, ConfigArch arch, ConfigRole role, std::span<const ConfigRule> more) {
   RoleCheck out;
   out.role = role;
-  for (const auto& rules : {config_rules(), more}) {
-    for (const ConfigRule& rule : rules) {
-      if (applies(rule, config.age(), arch, role)) {
-        out.rules.push_back(check(config, rule));
-      }
+  const auto replaced = [&](const ConfigRule& rule) {
+    return std::ranges::any_of(more, [&](const ConfigRule& other) {
+      return other.options.front() == rule.options.front() && applies(other, config.age(), arch, role);
+    });
+  };
+  for (const ConfigRule& rule : config_rules()) {
+    if (applies(rule, config.age(), arch, role) && !replaced(rule)) {
+      out.rules.push_back(check(config, rule));
+    }
+  }
+  for (const ConfigRule& rule : more) {
+    if (applies(rule, config.age(), arch, role)) {
+      out.rules.push_back(check(config, rule));
     }
   }
   // What is required stands before what is recommended, whoever asks for it.

@@ -45,7 +45,7 @@ struct RoleCheck {
 };
 
 /// Holds `config` against the rules of `role` for `arch`, and against `more` (a board's) that name the role and the
-/// architecture.
+/// architecture. One of `more` replaces a rule about the same option, and must outlive the result.
 [[nodiscard]] RoleCheck check_role(const KernelConfig& config, ConfigArch arch, ConfigRole role,
                                    std::span<const ConfigRule> more = {});
 

@@ -33,6 +33,14 @@ struct KernelModule {
   std::optional<std::uint32_t> symbols;    ///< entries of its symbol table
 };
 
+/// Where the kernel's addresses begin when its memory does not show it: what a board profile says of the kernels that
+/// run there. A guess; what is found in the guest wins.
+struct KernelDefault {
+  std::string board;  ///< the profile's name
+  ArchId arch{};      ///< kernels of other architectures are none of its business
+  std::uint64_t start = 0;
+};
+
 /// What to look round in.
 struct KernelInputs {
   Guest& guest;
@@ -43,8 +51,9 @@ struct KernelInputs {
   /// User-given tables (-s), consulted before kallsyms where they cover an address. Slides are settled here: a table
   /// that needs one gets it from what the guest shows. May be empty.
   std::vector<std::string> symbol_files;
-  std::optional<std::uint64_t> kernel_start;  ///< -k: where kernel addresses begin, when the user says so
-  bool force = false;                         ///< use files though they are another kernel's
+  std::optional<std::uint64_t> kernel_start;   ///< -k: where kernel addresses begin, when the user says so
+  bool force = false;                          ///< use files though they are another kernel's
+  std::optional<KernelDefault> fallback = {};  ///< --board
 };
 
 /// What a Linux guest says of itself, found once in its memory (or replayed from a capture's facts). Nothing here fails

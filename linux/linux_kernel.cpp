@@ -356,6 +356,24 @@ void LinuxKernel::find_unwind_tables() {
   }
 }
 
+/// What a board says of the kernel's start: taken when nothing else is known, held against what is.
+void LinuxKernel::fall_back(const KernelDefault& board, const KernelInputs& inputs) {
+  constexpr std::uint64_t kSplit = 0x10000000;  // every VMSPLIT of arm32 is a multiple of it
+  if (board.arch != inputs.arch.id) {
+    warnings_.push_back(fmt::format("the board {} is {}, the guest is {}: its defaults are not used", board.board,
+                                    to_string(board.arch), to_string(inputs.arch.id)));
+  } else if (!kernel_start_) {
+    kernel_start_ = GuestVirt(board.start);
+    warnings_.push_back(
+        fmt::format("the kernel's start is not in the guest's memory: {:#x} is a guess, the default of the board {}",
+                    board.start, board.board));
+  } else if (board.arch == ArchId::arm32 && kernel_start_->value / kSplit != board.start / kSplit) {
+    warnings_.push_back(fmt::format("the kernel's start is {:#x} {}; {:#x}, the board {}'s default, is not used",
+                                    kernel_start_->value, inputs.kernel_start ? "as -k says" : "in the guest's memory",
+                                    board.start, board.board));
+  }
+}
+
 void LinuxKernel::finish(const KernelInputs& inputs) {
   code_.text = found_.text;
   for (const auto& source : code_.sources) {
@@ -364,6 +382,9 @@ void LinuxKernel::finish(const KernelInputs& inputs) {
   kernel_start_ = inputs.kernel_start ? std::optional(GuestVirt(*inputs.kernel_start)) : std::nullopt;
   if (!kernel_start_ && !found_.text.empty()) {
     kernel_start_ = found_.text.front().begin;
+  }
+  if (inputs.fallback) {
+    fall_back(*inputs.fallback, inputs);
   }
 }
 

@@ -76,6 +76,7 @@ class LinuxKernel final : public Kernel {
   void read_symbol_files(const KernelInputs& inputs);
   [[nodiscard]] bool is_this_kernels(const std::string& path, const std::optional<std::string>& build_id, bool force);
   void finish(const KernelInputs& inputs);
+  void fall_back(const KernelDefault& board, const KernelInputs& inputs);
   void warn_of_derived_offset();
 
   /// Of the guest: a capture carries it.

@@ -53,7 +53,8 @@ Result<void> KernelSession::look_round() {
                                    .search = *search_,
                                    .symbol_files = request_.symbol_files,
                                    .kernel_start = request_.kernel_start,
-                                   .force = request_.lines.force});
+                                   .force = request_.lines.force,
+                                   .fallback = request_.fallback});
   if (!found) {
     return tl::unexpected(found.error());
   }

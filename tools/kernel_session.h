@@ -29,10 +29,11 @@ struct DecodedVcpu {
 
 /// What a user may say of the kernel and where it is.
 struct KernelRequest {
-  std::vector<std::string> symbol_files;      ///< -s
-  std::optional<std::uint64_t> kernel_start;  ///< -k
-  std::optional<ArchId> arch;                 ///< --arch
-  LineSources lines;                          ///< --debug-dir, --debuginfod, --force
+  std::vector<std::string> symbol_files;       ///< -s
+  std::optional<std::uint64_t> kernel_start;   ///< -k
+  std::optional<ArchId> arch;                  ///< --arch
+  LineSources lines;                           ///< --debug-dir, --debuginfod, --force
+  std::optional<KernelDefault> fallback = {};  ///< --board
 };
 
 /// A guest, its architecture, its vCPUs, its kernel's memory and what the kernel says of itself: what every command

@@ -262,7 +262,8 @@ Result<std::unique_ptr<KernelSession>> open_session(Guest& guest, const ReportRe
   auto session = KernelSession::open(guest, {.symbol_files = request.symbol_files,
                                              .kernel_start = request.kernel_start,
                                              .arch = request.arch,
-                                             .lines = request.lines});
+                                             .lines = request.lines,
+                                             .fallback = request.fallback});
   if (!session) {
     return session;
   }

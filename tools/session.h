@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "guest/guest.h"
+#include "linux/kernel.h"
 #include "linux/source_lines.h"
 #include "tools/report.h"
 
@@ -24,6 +25,7 @@ struct ReportRequest {
   std::vector<std::string> symbol_files;     ///< -s
   LineSources lines;                         ///< where source lines may come from, besides symbol_files
   std::optional<std::uint64_t> kernel_start;
+  std::optional<KernelDefault> fallback;  ///< --board
   std::optional<ArchId> arch;
   std::vector<std::pair<GuestVirt, std::uint64_t>> memory;  ///< -m, -d: (address, bytes)
   bool name_words = false;    ///< name the words of stacks and memory that are addresses of code (-S, -d)

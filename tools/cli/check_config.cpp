@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "boards/kernel_layout.h"
+#include "tools/cli/arch_name.h"
 #include "tools/cli/commands.h"
 #include "tools/print/config_printer.h"
 
@@ -65,12 +67,27 @@ Result<ExitStatus> run_check_config(const Invocation& invocation) {
                                      ": the configuration does not say which architecture it is for; "
                                      "--arch does");
   }
+  std::vector<ConfigRule> board_rules;
+  if (options.profile) {
+    const Board& board = *options.profile;
+    report.board = fmt::format("{} ({})", board.name, board.title);
+    const auto board_arch = find_arch(board.text("soc.arch").value_or(""));
+    if (board_arch && config_arch(*board_arch) != report.arch) {
+      report.notes.push_back(fmt::format("the board is {}: no kernel for {} runs on it, and its rules are not used",
+                                         to_string(*board_arch), to_string(report.arch)));
+    } else {
+      board_rules = config_rules(board);
+      if (const auto layout = report.arch == ConfigArch::arm ? kernel_layout(board, config) : std::nullopt) {
+        report.notes.push_back(describe(*layout, board));
+      }
+    }
+  }
   // A domain or a dump is a guest: that it could be dom0 is asked for by name only.
   const bool guest = options.core.has_value() || !is_file(*options.domain);
   for (const ConfigRole role : kConfigRoles) {
     const bool asked = (options.roles & (1U << static_cast<unsigned>(role))) != 0;
     if (asked || (options.roles == 0 && !(guest && role == ConfigRole::dom0))) {
-      report.roles.push_back(check_role(config, report.arch, role));
+      report.roles.push_back(check_role(config, report.arch, role, board_rules));
     }
   }
   if (options.fix) {

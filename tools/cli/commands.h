@@ -35,6 +35,7 @@ struct Invocation {
 [[nodiscard]] Result<ExitStatus> run_capture(const Invocation& invocation);
 [[nodiscard]] Result<ExitStatus> run_log(const Invocation& invocation);
 [[nodiscard]] Result<ExitStatus> run_check_config(const Invocation& invocation);
+[[nodiscard]] Result<ExitStatus> run_boards(const Invocation& invocation);
 
 // What they share.
 

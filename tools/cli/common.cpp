@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/text.h"
+#include "tools/cli/arch_name.h"
 #include "tools/cli/commands.h"
 
 namespace xstack {
@@ -21,6 +22,13 @@ std::uint64_t memory_bytes(const Options& options, GuestVirt at) {
     return to_limit;
   }
   return options.lines ? *options.lines->count * options.bytes_per_line : kDefaultMemoryLines * options.bytes_per_line;
+}
+
+/// What the board of --board says of kernels there; nothing when it does not say it.
+std::optional<KernelDefault> kernel_default(const Options& options) {
+  const auto start = options.profile ? options.profile->number("linux.kernel_start") : std::nullopt;
+  const auto arch = options.profile ? find_arch(options.profile->text("soc.arch").value_or("")) : std::nullopt;
+  return start && arch ? std::optional(KernelDefault{options.profile->name, *arch, *start}) : std::nullopt;
 }
 
 }  // namespace
@@ -52,12 +60,13 @@ ReportRequest common_request(const Options& options) {
   request.symbol_files = options.symbol_files;
   request.lines.force = options.force;
   request.kernel_start = options.kernel_start;
+  request.fallback = kernel_default(options);
   request.arch = options.arch;
   return request;
 }
 
 KernelRequest kernel_request(const Options& options) {
-  return {options.symbol_files, options.kernel_start, options.arch, line_sources(options)};
+  return {options.symbol_files, options.kernel_start, options.arch, line_sources(options), kernel_default(options)};
 }
 
 void ask_for_words(const Options& options, std::optional<std::uint64_t> default_lines, ReportRequest& request,

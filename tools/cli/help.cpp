@@ -36,6 +36,8 @@ std::string help_text() {
       "       xstack gdb [OPTION]... DOMAIN|--core FILE\n"
       "       xstack log [OPTION]... [FILE]...\n"
       "       xstack check-config [OPTION]... FILE|DOMAIN|--core FILE\n"
+      "       xstack boards [show NAME|FILE]\n"
+      "       xstack boards boot NAME|FILE --xen FILE --dom0 FILE [OPTION]...\n"
       "\n"
       "Shows what a Xen guest was doing when it stopped: the registers, the stack and a call trace with names\n"
       "of every vCPU. DOMAIN is a name, a domid or a UUID. The guest is only read; a running one is paused for\n"

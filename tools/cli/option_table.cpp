@@ -24,6 +24,7 @@ constexpr std::array kCommands = {
     CommandInfo{Command::log, "log", "find crashes in console logs, with names, and say what they are"},
     CommandInfo{Command::check_config, "check-config",
                 "is this kernel configuration fit for dom0, for a domU, and to be traced?"},
+    CommandInfo{Command::boards, "boards", "what is known of a board: its memory, console, boot loader, defaults"},
 };
 
 template <class... C>
@@ -41,7 +42,8 @@ constexpr std::uint32_t kKernel = kEvery & ~in(Command::regs);
 constexpr std::uint32_t kLines = in(Command::trace, Command::tasks, Command::symbols);
 constexpr std::uint32_t kCrashes = in(Command::log);
 constexpr std::uint32_t kConfigs = in(Command::check_config);
-constexpr std::uint32_t kAll = kEvery | kCrashes | kConfigs;
+constexpr std::uint32_t kBoards = in(Command::boards);
+constexpr std::uint32_t kAll = kEvery | kCrashes | kConfigs | kBoards;
 constexpr std::uint32_t kWalks = in(Command::trace, Command::tasks, Command::capture);
 constexpr std::uint32_t kWords = in(Command::trace, Command::stack);
 
@@ -53,6 +55,7 @@ constexpr const char* kDumps = "Stack and memory";
 constexpr const char* kLog = "Kernel log";
 constexpr const char* kLogs = "Console logs";
 constexpr const char* kConfig = "Kernel configurations";
+constexpr const char* kBoarding = "Booting a board";
 constexpr const char* kOutput = "Output";
 
 constexpr std::array kOptions = {
@@ -74,6 +77,9 @@ constexpr std::array kOptions = {
     OptionInfo{0, "force", nullptr, kNames, "use files whose build-id is not the guest's", kKernel},
     OptionInfo{'k', "kernel-start", "ADDR", kNames, "kernel addresses begin here (found in the guest otherwise)",
                kKernel},
+    OptionInfo{0, "board", "NAME", kNames,
+               "defaults of this board, or of that in a file: see boards; what the guest's memory shows wins",
+               kKernel | kConfigs},
     OptionInfo{'f', "frame-pointers", nullptr, kNames, "accepted for xenctx's sake: traces are always unwound", kWords},
     OptionInfo{0, "no-scan", nullptr, kNames, "never guess: leave out frames that only a search of the stack finds",
                kWalks},
@@ -120,6 +126,15 @@ constexpr std::array kOptions = {
                kConfigs},
     OptionInfo{0, "fix", nullptr, kConfig, "print a fragment for merge_config.sh that brings what is missing",
                kConfigs},
+    OptionInfo{0, "xen", "FILE", kBoarding, "boards boot: Xen; a file here, or its name on the boot medium", kBoards},
+    OptionInfo{0, "dom0", "FILE", kBoarding, "boards boot: dom0's kernel", kBoards},
+    OptionInfo{0, "initrd", "FILE", kBoarding, "boards boot: dom0's initrd", kBoards},
+    OptionInfo{0, "dtb", "FILE", kBoarding,
+               "boards boot: the device tree; a file here is held against the board and the addresses", kBoards},
+    OptionInfo{0, "ram", "SIZE", kBoarding, "boards boot: RAM of the board (the smallest it is sold with)", kBoards},
+    OptionInfo{0, "dom0-mem", "SIZE", kBoarding, "boards boot: memory of dom0 (512M, at most half of RAM)", kBoards},
+    OptionInfo{0, "bootargs", "TEXT", kBoarding, "boards boot: more for dom0's command line", kBoards},
+    OptionInfo{0, "xen-bootargs", "TEXT", kBoarding, "boards boot: more for Xen's command line", kBoards},
     OptionInfo{'o', "output", "FILE", kOutput, "the file that is written; dump: - is standard output",
                in(Command::capture, Command::dump)},
     OptionInfo{0, "compress", "HOW", kOutput, "dump: zstd, as a name that ends in .zst also asks for, or none",
@@ -130,7 +145,7 @@ constexpr std::array kOptions = {
     OptionInfo{0, "port", "N", kOutput, "gdb: the port of 127.0.0.1 to wait on (0, any), or - for standard input",
                in(Command::gdb)},
     OptionInfo{0, "json", nullptr, kOutput, "JSON, version 1 (see the man page), instead of text",
-               kTexts | kCrashes | kConfigs},
+               kTexts | kCrashes | kConfigs | kBoards},
     OptionInfo{0, "color", "WHEN", kOutput, "auto, always or never (auto: on a terminal, unless NO_COLOR is set)",
                kReports | kTasks},
     OptionInfo{'v', "verbose", nullptr, kOutput, "also say how things were found and how the guest was disturbed",

@@ -23,7 +23,8 @@ enum class Command : std::uint8_t {
   dump,
   gdb,
   log,
-  check_config
+  check_config,
+  boards
 };
 
 struct CommandInfo {

@@ -10,6 +10,7 @@
 
 #include "kconfig/rules.h"
 #include "logs/kind.h"
+#include "tools/cli/arch_name.h"
 #include "tools/cli/number.h"
 #include "tools/print/log_printer.h"
 
@@ -155,11 +156,7 @@ Result<void> take_tasks(const Given& given, Options& options) {
 
 Result<void> take_choices(const Given& given, Options& options) {
   if (const auto text = given.last("arch")) {
-    for (const ArchId id : {ArchId::arm32, ArchId::arm64, ArchId::x86_32, ArchId::x86_64}) {
-      if (*text == to_string(id)) {
-        options.arch = id;
-      }
-    }
+    options.arch = find_arch(*text);
     if (!options.arch) {
       return fail(Errc::usage, fmt::format("--arch: '{}' is none of arm32, arm64, x86_32, x86_64", *text));
     }
@@ -226,6 +223,16 @@ Result<void> take_kinds(const Given& given, Options& options) {
   return {};
 }
 
+Result<void> take_size(const Given& given, const char* name, std::optional<std::uint64_t>& out) {
+  if (const auto text = given.last(name)) {
+    out = parse_size(*text);
+    if (!out || *out == 0) {
+      return fail(Errc::usage, fmt::format("--{}: '{}' is no size, such as 512M or 1G", name, *text));
+    }
+  }
+  return {};
+}
+
 /// --role, whose lists add up.
 Result<void> take_roles(const Given& given, Options& options) {
   for (const auto& list : given.values.at("role")) {
@@ -256,6 +263,10 @@ Result<void> take_words(const Given& given, Options& options) {
   }
   if (options.command == Command::log) {
     options.files.assign(words.begin(), words.end());
+    return {};
+  }
+  if (options.command == Command::boards) {
+    options.board_words.assign(words.begin(), words.end());
     return {};
   }
   if (options.no_guest && options.core) {
@@ -364,6 +375,13 @@ Result<Options> parse_command_line(std::span<const std::string> arguments) {
     return options;
   }
   options.core = given->last("core");
+  options.board = given->last("board");
+  options.xen = given->last("xen");
+  options.dom0 = given->last("dom0");
+  options.initrd = given->last("initrd");
+  options.dtb = given->last("dtb");
+  options.bootargs = given->last("bootargs").value_or("");
+  options.xen_bootargs = given->last("xen-bootargs").value_or("");
   options.output = given->last("output");
   options.symbol_files = given->values.at("symbol-table");
   options.only = given->flag("only");
@@ -395,6 +413,8 @@ Result<Options> parse_command_line(std::span<const std::string> arguments) {
   ok = ok ? take_tasks(*given, options) : ok;
   ok = ok ? take_kinds(*given, options) : ok;
   ok = ok ? take_roles(*given, options) : ok;
+  ok = ok ? take_size(*given, "ram", options.ram) : ok;
+  ok = ok ? take_size(*given, "dom0-mem", options.dom0_mem) : ok;
   ok = ok ? take_choices(*given, options) : ok;
   ok = ok ? take_words(*given, options) : ok;
   ok = ok ? check(*given, options) : ok;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -10,6 +11,7 @@
 #include "arch/arch.h"
 #include "base/address.h"
 #include "base/error.h"
+#include "boards/board.h"
 #include "tools/cli/option_table.h"
 
 namespace xstack {
@@ -67,6 +69,18 @@ struct Options {
   bool live = false;
   // gdb
   std::optional<std::uint16_t> port = 0;  ///< absent: standard input and output
+  std::optional<std::string> board;       ///< --board
+  std::shared_ptr<const Board> profile;   ///< what --board names; run() looks it up
+  // boards
+  std::vector<std::string> board_words;  ///< what stands after `boards`
+  std::optional<std::string> xen;        ///< the files that boot
+  std::optional<std::string> dom0;
+  std::optional<std::string> initrd;
+  std::optional<std::string> dtb;
+  std::optional<std::uint64_t> ram;       ///< bytes
+  std::optional<std::uint64_t> dom0_mem;  ///< bytes
+  std::string bootargs;                   ///< of dom0
+  std::string xen_bootargs;
   // check-config
   std::uint8_t roles = 0;  ///< a bit for each ConfigRole; none: the default
   bool fix = false;

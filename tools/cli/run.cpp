@@ -7,6 +7,7 @@
 #include <new>
 #include <string>
 
+#include "boards/board_store.h"
 #include "guest/dump/open.h"
 #include "guest/xen/open.h"
 #include "tools/cli/commands.h"
@@ -42,18 +43,27 @@ Result<ExitStatus> dispatch(const Invocation& invocation) {
       return run_log(invocation);
     case Command::check_config:
       return run_check_config(invocation);
+    case Command::boards:
+      return run_boards(invocation);
   }
   return fail(Errc::usage, "no such subcommand");
 }
 
 Result<ExitStatus> run_parsed(std::span<const std::string> arguments, const Backend& backend, const Console& console) {
-  const auto options = parse_command_line(arguments);
+  auto options = parse_command_line(arguments);
   if (!options) {
     return tl::unexpected(options.error());
   }
   if (options->help || options->version) {
     const auto written = console.out.write(options->help ? help_text() : version_text());
     return written ? Result<ExitStatus>(ExitStatus::whole) : tl::unexpected(written.error());
+  }
+  if (options->board) {
+    auto board = find_board(*options->board, default_board_folders());
+    if (!board) {
+      return tl::unexpected(board.error());
+    }
+    options->profile = std::make_shared<const Board>(std::move(*board));
   }
   return dispatch({*options, backend, console});
 }

@@ -10,12 +10,13 @@ _xstack_domains()
 
 _xstack()
 {
-    local commands='trace regs stack tasks info dmesg modules symbols capture dump gdb log check-config'
+    local commands='trace regs stack tasks info dmesg modules symbols capture dump gdb log check-config boards'
     local flags='-C --all-vcpus -f --frame-pointers --no-scan -a --all -S --stack-trace -D --decode-as-ascii
                  -t --tag-stack-dump --group --no-trace -r --raw -x --decode --no-dmesg --tasks --debuginfod --force --no-guest
                  --fix --live --only --summary --follow --json -v --verbose -h --help --version'
     local valued='--core --arch -s --symbol-table --debug-dir -k --kernel-start --max-frames -n --display-stack-pages
                   -b --bytes-per-line -l --lines -m --memory -d --dump-as-stack --state --pid --comm --level
+                  --board --xen --dom0 --initrd --dtb --ram --dom0-mem --bootargs --xen-bootargs
                   --compress --port --junit --known --fail-on --role -o --output --color'
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
     # bash splits --name=value at the equals sign.
@@ -27,7 +28,7 @@ _xstack()
     COMPREPLY=()
 
     case $prev in
-        --core | -s | --symbol-table | -o | --output | --junit | --known)
+        --core | -s | --symbol-table | -o | --output | --junit | --known | --xen | --dom0 | --initrd | --dtb)
             compopt -o filenames 2>/dev/null
             mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             return
@@ -39,6 +40,10 @@ _xstack()
             ;;
         --arch)
             mapfile -t COMPREPLY < <(compgen -W 'arm32 arm64 x86_32 x86_64' -- "$cur")
+            return
+            ;;
+        --board)
+            mapfile -t COMPREPLY < <(compgen -W "$(xstack boards 2>/dev/null | awk 'NR > 1 { print $1 }')" -- "$cur")
             return
             ;;
         --compress)
@@ -71,13 +76,14 @@ _xstack()
     fi
 
     # The words so far, without options and their values: the first may be a subcommand.
-    local i words=0 core='' log=''
+    local i words=0 core='' log='' boards=''
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
             --core) core=yes && ((i++)) ;;
             =) ((i++)) ;;
             -*) [[ " $valued " == *[[:space:]]"${COMP_WORDS[i]}"[[:space:]]* && ${COMP_WORDS[i + 1]} != '=' ]] && ((i++)) ;;
             log | check-config) ((words == 0)) && log=yes; words=2 ;;
+            boards) ((words == 0)) && boards=yes; words=2 ;;
             trace | regs | stack | tasks | info | dmesg | modules | symbols | capture | dump | gdb) ((words == 0)) && words=1 || words=2 ;;
             *) words=2 ;;
         esac
@@ -85,6 +91,10 @@ _xstack()
     if [[ -n $log ]]; then
         compopt -o filenames 2>/dev/null
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+        return
+    fi
+    if [[ -n $boards ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "show boot $(xstack boards 2>/dev/null | awk 'NR > 1 { print $1 }')" -- "$cur")
         return
     fi
     local offers=''

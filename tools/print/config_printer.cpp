@@ -62,6 +62,9 @@ std::string print_config(const ConfigReport& report, bool verbose) {
   if (report.board) {
     out += fmt::format("board: {}\n", escape(*report.board));
   }
+  for (const std::string& note : report.notes) {
+    out += fmt::format("note: {}\n", escape(note));
+  }
   if (!report.complete) {
     out += "not a complete configuration: what it does not mention is unknown; `make olddefconfig` completes it\n";
   }
@@ -73,7 +76,7 @@ std::string print_config(const ConfigReport& report, bool verbose) {
                          shown(checked),
                          open && checked.rule->weight != RuleWeight::harmless ? wanted(*checked.rule) : "");
       if (open || verbose) {
-        out += fmt::format("{0:27}{1}\n{0:27}[{2}]\n", "", checked.rule->reason, checked.rule->fact);
+        out += fmt::format("{0:27}{1}\n{0:27}[{2}]\n", "", escape(checked.rule->reason), escape(checked.rule->fact));
       }
     }
   }
@@ -92,6 +95,9 @@ std::string print_config_json(const ConfigReport& report) {
   out["complete"] = report.complete;
   if (report.board) {
     out["board"] = escape(*report.board);
+  }
+  for (const std::string& note : report.notes) {
+    out["notes"].push_back(escape(note));
   }
   out["roles"] = Json::array();
   for (const RoleCheck& role : report.roles) {
@@ -117,8 +123,8 @@ std::string print_config_json(const ConfigReport& report) {
       if (checked.value) {
         option["value"] = escape(*checked.value);
       }
-      option["reason"] = std::string(checked.rule->reason);
-      option["fact"] = std::string(checked.rule->fact);
+      option["reason"] = escape(checked.rule->reason);
+      option["fact"] = escape(checked.rule->fact);
       one["options"].push_back(std::move(option));
     }
     out["roles"].push_back(std::move(one));

@@ -16,8 +16,9 @@ struct ConfigReport {
   std::optional<std::string> version;  ///< foreign text
   ConfigArch arch{};
   bool complete = false;
-  std::optional<std::string> board;
+  std::optional<std::string> board;  ///< name and title of the profile
   std::vector<RoleCheck> roles;
+  std::vector<std::string> notes = {};  ///< what the configuration means on that board; foreign text in parts
 };
 
 /// A table for each role. Reasons and facts stand with what is not met; with `verbose`, with all.
