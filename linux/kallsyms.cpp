@@ -317,7 +317,8 @@ void Kallsyms::build_name_index() {
 
 std::optional<std::pair<GuestVirt, GuestVirt>> Kallsyms::range() {
   // Per-CPU symbols of x86-64 are small absolute values in front; the image is all the rest.
-  const std::uint64_t floor = tables_.kind == KallsymsTables::Addresses::absolute_percpu ? tables_.relative_base : 1;
+  const std::uint64_t floor =
+      tables_.kind == KallsymsTables::Addresses::absolute_percpu ? tables_.relative_base + tables_.slide : 1;
   std::uint32_t low = 0;
   std::uint32_t high = tables_.count;
   while (low < high) {

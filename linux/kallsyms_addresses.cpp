@@ -76,7 +76,8 @@ bool try_offsets(VirtMemory& search, GuestVirt at, std::optional<GuestVirt> base
   tables.addresses = at;
   const bool base_fits = relative_base && (!image_virtual || is_near(*relative_base, at));
   if (nearly_all(shape.ascending, shape.steps)) {
-    if (base_fits && *relative_base != 0 && first < kNear && last > first && last < kNear) {
+    // Until it relocates itself, an arm64 kernel has no base: its addresses count from its first symbol.
+    if (base_fits && (*relative_base != 0 || !image_virtual) && first < kNear && last > first && last < kNear) {
       tables.kind = Addresses::base_relative;
       tables.relative_base = *relative_base;
       return true;

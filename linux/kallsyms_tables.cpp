@@ -170,16 +170,16 @@ std::uint64_t KallsymsTables::resolve(std::uint64_t index, std::uint64_t raw) co
   const std::uint64_t mask = word_size == 4 ? 0xffffffffU : ~std::uint64_t{0};
   switch (kind) {
     case Addresses::words:
-      return raw & mask;
+      return (raw + slide) & mask;
     case Addresses::base_relative:
-      return (relative_base + static_cast<std::uint32_t>(raw)) & mask;
+      return (relative_base + static_cast<std::uint32_t>(raw) + slide) & mask;
     case Addresses::absolute_percpu:
       return value >= 0 ? static_cast<std::uint64_t>(value)
-                        : (relative_base - 1 - static_cast<std::uint64_t>(value)) & mask;
+                        : (relative_base - 1 - static_cast<std::uint64_t>(value) + slide) & mask;
     case Addresses::self_relative:
       break;
   }
-  return (addresses.value + 4 * index + static_cast<std::uint64_t>(value)) & mask;
+  return (addresses.value + 4 * index + static_cast<std::uint64_t>(value) + slide) & mask;
 }
 
 std::vector<std::size_t> find_digit_tokens(std::span<const std::byte> bytes) {

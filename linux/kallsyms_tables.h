@@ -33,6 +33,9 @@ struct KallsymsTables {
   GuestVirt token_table;
   std::uint32_t token_bytes = 0;  ///< of the token table
   GuestVirt token_index;
+  /// What is added to every address of the image that the tables hold: a kernel that is found in physical memory has
+  /// its symbols' addresses made physical. Absolute (per-CPU) ones stay.
+  std::uint64_t slide = 0;
   bool has_seqs = false;  ///< kallsyms_seqs_of_names exists (6.2+ and some stable kernels)
   unsigned word_size = 8;
 

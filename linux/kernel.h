@@ -93,6 +93,15 @@ class Kernel {
   /// without.
   [[nodiscard]] virtual std::optional<std::uint32_t> module_taints() = 0;
 
+  /// Of a kernel whose image was found in physical memory, since no vCPU's tables show it where it was linked to be:
+  /// where its first code lies. All addresses that code() knows are physical ones then. `how` says what tells them.
+  struct PhysicalPlace {
+    GuestPhys begin;
+    std::optional<GuestVirt> link;  ///< what it was linked to have there, when that is known
+    std::string how;
+  };
+  [[nodiscard]] virtual std::optional<PhysicalPlace> physical_place() const = 0;
+
   /// Where the kernel's variables may begin: behind its code and its read-only tables. Nothing when that is not known.
   [[nodiscard]] virtual std::optional<GuestVirt> data_begin() const = 0;
 

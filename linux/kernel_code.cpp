@@ -14,12 +14,33 @@ std::optional<bool> KernelCode::is_code(GuestVirt address) {
   if (text.empty()) {
     return std::nullopt;
   }
-  return std::any_of(text.begin(), text.end(), [&](const CodeRange& range) { return range.holds(address); });
+  return std::any_of(text.begin(), text.end(), [&](const CodeRange& range) { return range.holds(address); }) ||
+         linked(address).has_value();
+}
+
+std::optional<GuestVirt> KernelCode::linked(GuestVirt address) const {
+  if (!physical_offset) {
+    return std::nullopt;
+  }
+  for (const CodeRange& range : text) {
+    const GuestVirt begin = range.begin + *physical_offset;
+    if (address >= begin && address - begin < range.end - range.begin) {
+      return address - *physical_offset;
+    }
+  }
+  return std::nullopt;
 }
 
 std::optional<CodeSymbol> KernelCode::function_at(GuestVirt address) {
   if (modules != nullptr && modules->module_at(address) != nullptr) {
     return modules->symbol_at(address);
+  }
+  if (const auto at = linked(address)) {
+    auto symbol = symbol_at(*at);
+    if (symbol) {
+      symbol->start += *physical_offset;
+    }
+    return symbol;
   }
   return is_code(address) == false ? std::nullopt : symbol_at(address);
 }

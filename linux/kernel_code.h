@@ -33,6 +33,13 @@ class KernelCode final : public CodeInfo {
   std::vector<std::unique_ptr<SymbolSource>> sources;  ///< in the order in which they are asked
   std::vector<CodeRange> text;                         ///< the kernel's; empty: not known
   ModuleSymbols* modules = nullptr;                    ///< may be null
+  /// Added to an address of `text` it gives where that lies in physical memory: a CPU may run there before it has its
+  /// MMU on. A physical address names the function at its link-time one.
+  std::optional<std::uint64_t> physical_offset;
+
+ private:
+  /// The address in `text` of which `address` is the physical one.
+  [[nodiscard]] std::optional<GuestVirt> linked(GuestVirt address) const;
 };
 
 }  // namespace xstack

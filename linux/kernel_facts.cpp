@@ -77,19 +77,24 @@ json write_kallsyms(const KernelFindings& findings) {
   for (const auto& [name, address] : findings.names) {
     names[name] = address ? json(*address) : json(nullptr);
   }
-  return {{"kind", static_cast<unsigned>(t.kind)},
-          {"addresses", t.addresses.value},
-          {"relative_base", t.relative_base},
-          {"count", t.count},
-          {"names", t.names.value},
-          {"names_bytes", t.names_end - t.names},
-          {"markers", t.markers.value},
-          {"marker_size", t.marker_size},
-          {"token_table", t.token_table.value},
-          {"token_bytes", t.token_bytes},
-          {"token_index", t.token_index.value},
-          {"samples", findings.samples},
-          {"asked", names}};
+  json object = {{"kind", static_cast<unsigned>(t.kind)},
+                 {"addresses", t.addresses.value},
+                 {"relative_base", t.relative_base},
+                 {"count", t.count},
+                 {"names", t.names.value},
+                 {"names_bytes", t.names_end - t.names},
+                 {"markers", t.markers.value},
+                 {"marker_size", t.marker_size},
+                 {"token_table", t.token_table.value},
+                 {"token_bytes", t.token_bytes},
+                 {"token_index", t.token_index.value},
+                 {"samples", findings.samples},
+                 {"asked", names}};
+  if (t.slide != 0) {
+    object["slide"] = t.slide;
+    object["word_size"] = t.word_size;  // a 64-bit kernel may still be in 32-bit mode
+  }
+  return object;
 }
 
 void read_kallsyms(const json& object, unsigned word_size, KernelFindings& findings) {
@@ -121,6 +126,10 @@ void read_kallsyms(const json& object, unsigned word_size, KernelFindings& findi
   t.token_table = GuestVirt(*token_table);
   t.token_bytes = static_cast<std::uint32_t>(*token_bytes);
   t.token_index = GuestVirt(*token_index);
+  t.slide = number(object, "slide").value_or(0);
+  if (number(object, "word_size", 8) == 8U) {
+    t.word_size = 8;
+  }
   findings.kallsyms = t;
   for (const json& sample : items(object, "samples")) {
     findings.samples.push_back(sample.is_number_unsigned() ? sample.get<std::uint64_t>() : 0);
@@ -366,6 +375,12 @@ std::map<std::string, std::string> write_facts(const KernelFindings& findings) {
     object["modules"].push_back(write_module(module));
   }
   object["unwind"] = write_unwind(findings.unwind);
+  if (findings.physical_begin) {
+    object["physical"] = {{"begin", findings.physical_begin->value}, {"how", findings.physical_how}};
+  }
+  if (findings.physical_offset) {
+    object["physical_offset"] = *findings.physical_offset;
+  }
   if (findings.tasks) {
     object["tasks"] = write_tasks(findings);
   }
@@ -419,6 +434,13 @@ std::optional<KernelFindings> read_facts(const std::map<std::string, std::string
   if (const auto unwind = object.find("unwind"); unwind != object.end() && unwind->is_object()) {
     findings.unwind = read_unwind(*unwind);
   }
+  if (const auto physical = object.find("physical"); physical != object.end() && physical->is_object()) {
+    if (const auto begin = number(*physical, "begin")) {
+      findings.physical_begin = GuestPhys(*begin);
+      findings.physical_how = text(*physical, "how", kMaxWarning).value_or("");
+    }
+  }
+  findings.physical_offset = number(object, "physical_offset");
   if (const auto tasks = object.find("tasks"); tasks != object.end() && tasks->is_object()) {
     read_tasks(*tasks, findings);
   }

@@ -35,6 +35,13 @@ struct KernelFindings {
   std::optional<TaskLayout> tasks;
   std::optional<std::uint32_t> module_taints;  ///< Kernel::module_taints()
   std::vector<GuestVirt> known_tasks;          ///< those that vCPUs ran
+  /// A kernel that was found in physical memory: where its first code is, and how its symbols were fitted to that. Its
+  /// kallsyms have the slide, everything else here is physical.
+  std::optional<GuestPhys> physical_begin;
+  std::string physical_how;
+  /// What is added to an address of the image to get where it lies, when some vCPU runs at physical addresses though
+  /// others have the kernel mapped.
+  std::optional<std::uint64_t> physical_offset;
   std::vector<std::string> warnings;
 };
 

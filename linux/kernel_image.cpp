@@ -25,8 +25,8 @@ constexpr std::uint64_t kNamesPiece = 256U << 10;
 
 class Scan {
  public:
-  Scan(VirtMemory& search, unsigned word_size, FoundImage& found)
-      : search_(search), word_size_(word_size), found_(found) {}
+  Scan(VirtMemory& search, unsigned word_size, bool image_virtual, FoundImage& found)
+      : search_(search), word_size_(word_size), image_virtual_(image_virtual), found_(found) {}
 
   /// False when the tables were found.
   bool operator()(GuestVirt at, std::span<const std::byte> bytes) {
@@ -37,7 +37,7 @@ class Scan {
       if (++hits_ > kMaxHits) {
         return false;
       }
-      if ((found_.kallsyms = locate_kallsyms(search_, at + offset, word_size_))) {
+      if ((found_.kallsyms = locate_kallsyms(search_, at + offset, word_size_, image_virtual_))) {
         return false;
       }
     }
@@ -47,6 +47,7 @@ class Scan {
  private:
   VirtMemory& search_;
   unsigned word_size_;
+  bool image_virtual_;
   FoundImage& found_;
   unsigned hits_ = 0;
 };
@@ -111,20 +112,18 @@ std::optional<std::string> release_of_banner(std::string_view banner) {
 }
 
 FoundImage search_image(PageProbe& probe, VirtMemory& search, std::span<const AnchorCluster> anchors,
-                        unsigned word_size) {
+                        unsigned word_size, const ImageSearch& how) {
   FoundImage found;
   const GuestVirt top(word_size == 4 ? 0xffffffffU : ~std::uint64_t{0});
-  const auto upward = [&](const AnchorCluster& anchor) {
-    return ScanBounds{anchor.lowest, top, kImageLimit, kMaxHole};
-  };
+  const auto upward = [&](const AnchorCluster& anchor) { return ScanBounds{anchor.lowest, top, how.bytes, kMaxHole}; };
   // The tables stand above the code; an anchor in data or init text may be above them.
   const auto downward = [&](const AnchorCluster& anchor) {
-    const std::uint64_t down = std::min(anchor.lowest.value, kImageLimit / 2);
-    return ScanBounds{anchor.lowest - down, anchor.lowest, kImageLimit / 2, kImageLimit};
+    const std::uint64_t down = std::min(anchor.lowest.value, how.bytes / 2);
+    return ScanBounds{anchor.lowest - down, anchor.lowest, how.bytes / 2, how.bytes};
   };
   for (const AnchorCluster& anchor : anchors) {
     for (const ScanBounds& bounds : {upward(anchor), downward(anchor)}) {
-      Scan scan(search, word_size, found);
+      Scan scan(search, word_size, how.image_virtual, found);
       search_sampled(probe, search, bounds, word_size, scan, found);
       if (found.kallsyms) {
         return found;
@@ -132,7 +131,7 @@ FoundImage search_image(PageProbe& probe, VirtMemory& search, std::span<const An
     }
   }
   // A small kernel's table may have fallen between the samples: everything is read.
-  Scan scan(search, word_size, found);
+  Scan scan(search, word_size, how.image_virtual, found);
   const auto visit = [&](GuestVirt at, std::span<const std::byte> bytes) { return scan(at, bytes); };
   for (const AnchorCluster& anchor : anchors) {
     for (const ScanBounds& bounds : {upward(anchor), downward(anchor)}) {

@@ -20,11 +20,17 @@ struct FoundImage {
   std::optional<std::string> banner;  ///< "Linux version ..." without the line's end
 };
 
+/// How a search goes about it.
+struct ImageSearch {
+  bool image_virtual = true;         ///< the addresses of `search` are the kernel's own
+  std::uint64_t bytes = 128U << 20;  ///< mapped memory that is looked at in one direction
+};
+
 /// Searches what is mapped around each cluster of anchors, most likely first, for the kallsyms tables: first near what
 /// a few sampled pages show to be sorted addresses, then everywhere. Takes the banner along when it passes it. Reads a
 /// bounded amount, in batches.
 [[nodiscard]] FoundImage search_image(PageProbe& probe, VirtMemory& search, std::span<const AnchorCluster> anchors,
-                                      unsigned word_size);
+                                      unsigned word_size, const ImageSearch& how = {});
 
 /// The banner of a kernel whose code ends at `text_end` and whose kallsyms tables begin at `tables`: where linkers put
 /// it, else anywhere between the two.

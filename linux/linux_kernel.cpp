@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "linux/arm32_unwind_tables.h"
+#include "linux/boot_image.h"
 #include "linux/build_id_check.h"
 #include "linux/build_id_note.h"
 #include "linux/code_data.h"
@@ -19,6 +20,7 @@
 #include "linux/kernel_root.h"
 #include "linux/mapped_scan.h"
 #include "linux/module_list.h"
+#include "linux/physical_kernel.h"
 #include "linux/searching_code.h"
 #include "linux/text_anchors.h"
 #include "linux/vmcoreinfo.h"
@@ -30,6 +32,7 @@ namespace xstack {
 namespace {
 
 constexpr std::size_t kCodeLookedAt = 512;                                        // of a function that uses a variable
+constexpr std::size_t kMaxAnchors = 4;                                            // of a kernel in physical memory
 constexpr std::uint64_t kMaxData = 64U << 20;                                     // of the image, behind the code
 constexpr std::uint64_t kMaxLivePages = (std::uint64_t{1} << 30) / kXenPageSize;  // searched of a live domain
 
@@ -109,15 +112,98 @@ void LinuxKernel::find_kernel_elsewhere(const KernelInputs& inputs) {
   find_kallsyms_from(inputs, std::span(&anchor, 1));
 }
 
+/// Where memory begins, and where the vCPUs are, as far as that is memory.
+std::vector<GuestVirt> LinuxKernel::physical_anchors() {
+  std::vector<GuestVirt> anchors;
+  const auto ram = guest_.ram();
+  if (!ram.empty()) {
+    anchors.emplace_back(ram.front().first.value);
+  }
+  for (const CpuState& cpu : cpus_) {
+    const auto pc = cpu.regs.get(arch_.pc);
+    std::byte any{};
+    if (anchors.size() < kMaxAnchors && pc && guest_.memory().read_some(GuestPhys(*pc), std::span(&any, 1))) {
+      anchors.emplace_back(*pc & ~(kXenPageSize - 1));
+    }
+  }
+  return anchors;
+}
+
+/// Every vCPU runs at physical addresses, as a kernel does until it has tables of its own.
+void LinuxKernel::find_kernel_in_physical(const KernelInputs& inputs) {
+  const auto boot = find_boot_image(guest_.memory(), arch_.id, guest_.ram());
+  const auto in_front = [&](const CpuState& cpu) {
+    const auto pc = cpu.regs.get(arch_.pc);
+    return boot && pc && in_decompressor(guest_.memory(), *boot, GuestPhys(*pc));
+  };
+  if (std::any_of(cpus_.begin(), cpus_.end(), in_front)) {
+    return;  // there is no kernel yet
+  }
+  PageProbe probe(inputs.guest.memory(), inputs.cpus, translations_);
+  auto found = find_physical_kernel(probe, search_, arch_, physical_anchors());
+  if (!found) {
+    return;
+  }
+  found_.kallsyms = found->kallsyms;
+  found_.banner = std::move(found->banner);
+  found_.physical_how = fmt::format("{} of {} calls in its code lead to where functions begin by its kallsyms",
+                                    found->placed.agree, found->placed.calls);
+  if (boot && boot->kind == BootImage::Kind::image) {
+    found_.physical_begin = boot->begin;
+  }
+  if (boot && boot->code == 0) {
+    found_.physical_how += fmt::format("; {} header at physical {:#x}", to_string(boot->kind), boot->begin.value);
+  }
+}
+
+std::optional<Kernel::PhysicalPlace> LinuxKernel::physical_place() const {
+  if (!found_.physical_begin) {
+    return std::nullopt;
+  }
+  PhysicalPlace place{*found_.physical_begin, std::nullopt, found_.physical_how};
+  const bool relocated = found_.kallsyms && (found_.kallsyms->kind == KallsymsTables::Addresses::words ||
+                                             found_.kallsyms->relative_base != 0);
+  if (relocated && found_.kallsyms->kind != KallsymsTables::Addresses::self_relative) {
+    const std::uint64_t mask = found_.kallsyms->word_size == 4 ? 0xffffffffU : ~std::uint64_t{0};
+    place.link = GuestVirt((place.begin.value - found_.kallsyms->slide) & mask);
+  }
+  return place;
+}
+
+/// A vCPU that has not its MMU on yet, while others have the kernel mapped.
+void LinuxKernel::find_physical_offset() {
+  const bool any = std::any_of(cpus_.begin(), cpus_.end(), [](const CpuState& cpu) { return !cpu.mmu_on; });
+  if (!any || physical_ || found_.text.empty()) {
+    return;
+  }
+  const GuestVirt begin = found_.text.front().begin;
+  for (const CpuState& cpu : cpus_) {
+    for (const auto& translation : cpu.translations) {
+      if (const auto mapping = translation->walk(guest_.memory(), begin); cpu.mmu_on && mapping) {
+        found_.physical_offset = mapping->phys.value - begin.value;
+        return;
+      }
+    }
+  }
+}
+
 void LinuxKernel::search(const KernelInputs& inputs) {
-  const bool translated = std::any_of(cpus_.begin(), cpus_.end(), [](const CpuState& cpu) { return cpu.mmu_on; });
-  if (translated || cpus_.empty()) {
+  physical_ = !cpus_.empty() && std::all_of(cpus_.begin(), cpus_.end(), [&](const CpuState& cpu) {
+    return runs_at_physical(cpu, guest_.memory());
+  });
+  const bool translated = !physical_;
+  if (physical_) {
+    find_kernel_in_physical(inputs);
+    if (!found_.kallsyms) {
+      warn(
+          "no kernel was found: every vCPU runs at physical addresses, and physical memory has no unpacked kernel with "
+          "kallsyms");
+    }
+  } else {
     find_kallsyms(inputs);
     if (!found_.kallsyms && !inputs.cpus.empty()) {
       find_kernel_elsewhere(inputs);
     }
-  } else {
-    warn("no kernel was looked for: no vCPU translates addresses, as Linux does from its first moments on");
   }
   use_kallsyms();
   if (kallsyms_ == nullptr && translated) {
@@ -125,6 +211,10 @@ void LinuxKernel::search(const KernelInputs& inputs) {
   }
   if (kallsyms_ != nullptr) {
     find_text();
+    find_physical_offset();
+  }
+  if (physical_ && kallsyms_ != nullptr && !found_.text.empty() && !found_.physical_begin) {
+    found_.physical_begin = GuestPhys(kallsyms_->address_of("_text").value_or(found_.text.front().begin).value);
   }
   find_identity(inputs);
   find_modules(inputs);
@@ -145,6 +235,9 @@ void LinuxKernel::find_text() {
   add("_stext", "_etext");
   add("_sinittext", "_einittext");
   if (!found_.text.empty()) {
+    if (std::any_of(cpus_.begin(), cpus_.end(), [&](const CpuState& cpu) { return physical_ || !cpu.mmu_on; })) {
+      add("_text", "_stext");  // where a CPU comes from
+    }
     return;
   }
   if (const auto range = kallsyms_->range()) {
@@ -214,7 +307,7 @@ void LinuxKernel::find_identity(const KernelInputs& inputs) {
     info = find_vmcoreinfo_by_pointer(probe, search_,
                                       {found_.text.front().begin, *data, arch_.word_size, data_used_by(kUsers)});
   }
-  if (!info && !searched_vmcoreinfo_ && inputs.guest.identity().source != "live") {
+  if (!info && !searched_vmcoreinfo_ && !physical_ && inputs.guest.identity().source != "live") {
     info = find_vmcoreinfo(inputs.guest);
   }
   if (info) {
@@ -230,7 +323,7 @@ void LinuxKernel::find_identity(const KernelInputs& inputs) {
   if (!found_.release && found_.banner) {
     found_.release = release_of_banner(*found_.banner);
   }
-  if (!found_.kaslr_offset && kallsyms_ != nullptr) {
+  if (!found_.kaslr_offset && kallsyms_ != nullptr && !physical_) {
     const auto text = kallsyms_->address_of("_text");
     const auto stext = kallsyms_->address_of("_stext");
     found_.kaslr_offset = text || stext ? derive_kaslr_offset(arch_.id, text ? *text : *stext) : std::nullopt;
@@ -240,7 +333,7 @@ void LinuxKernel::find_identity(const KernelInputs& inputs) {
 }
 
 void LinuxKernel::find_modules(const KernelInputs& inputs) {
-  if (kallsyms_ == nullptr) {
+  if (kallsyms_ == nullptr || physical_) {  // that early there are none
     return;
   }
   auto head = kallsyms_->address_of("modules");
@@ -299,7 +392,10 @@ void LinuxKernel::read_symbol_files(const KernelInputs& inputs) {
     if (elf && !is_this_kernels(path, file->build_id, inputs.force)) {
       continue;
     }
-    const FileSlide slide = settle_slide(file->table, kallsyms_, found_.kaslr_offset, inputs.force);
+    FileSlide slide = settle_slide(file->table, kallsyms_, found_.kaslr_offset, inputs.force);
+    if (kallsyms_ == nullptr && physical_ && slide.offset == 0U) {
+      slide.offset = place_file(file->table).value_or(0);
+    }
     if (slide.problem) {
       warnings_.push_back(fmt::format("symbols: {}: {}", path, *slide.problem));
     }
@@ -319,6 +415,34 @@ void LinuxKernel::read_symbol_files(const KernelInputs& inputs) {
     }
     code_.sources.insert(code_.sources.begin() + static_cast<std::ptrdiff_t>(position++), std::move(source));
   }
+}
+
+/// How far a file's addresses are from where its code lies in physical memory, when they are not equal.
+std::optional<std::uint64_t> LinuxKernel::place_file(const SymbolTable& table) {
+  std::vector<std::uint64_t> functions;
+  table.for_each([&](std::string_view, std::uint64_t address, std::uint64_t) { functions.push_back(address); });
+  const auto anchors = physical_anchors();
+  const auto placed = place_by_calls(search_, arch_.id, code_pages_above(anchors), functions);
+  if (placed) {
+    found_.physical_how = fmt::format("{} of {} calls in its code lead to where functions begin by the symbol file",
+                                      placed->agree, placed->calls);
+    const auto text = table.address_of("_text");
+    if (text) {
+      found_.physical_begin = GuestPhys(*text + placed->offset);
+    }
+    return placed->offset;
+  }
+  // A header says where an image begins, and a file what is linked to be there.
+  const auto boot = find_boot_image(guest_.memory(), arch_.id, guest_.ram());
+  for (const std::string_view first : {"_text", "_start", "stext"}) {
+    if (const auto address = table.address_of(first); boot && boot->code == 0 && address) {
+      found_.physical_begin = boot->begin;
+      found_.physical_how = fmt::format("{} header at physical {:#x}, where the symbol file has {}",
+                                        to_string(boot->kind), boot->begin.value, first);
+      return boot->begin.value - *address;
+    }
+  }
+  return std::nullopt;
 }
 
 void LinuxKernel::find_unwind_tables() {
@@ -376,6 +500,7 @@ void LinuxKernel::fall_back(const KernelDefault& board, const KernelInputs& inpu
 
 void LinuxKernel::finish(const KernelInputs& inputs) {
   code_.text = found_.text;
+  code_.physical_offset = found_.physical_offset;
   for (const auto& source : code_.sources) {
     sources_.push_back(source->describe());
   }
@@ -390,6 +515,10 @@ void LinuxKernel::finish(const KernelInputs& inputs) {
 
 void LinuxKernel::replay(const KernelInputs& inputs, KernelFindings findings) {
   found_ = std::move(findings);
+  physical_ = found_.physical_begin.has_value() ||
+              (!cpus_.empty() && std::all_of(cpus_.begin(), cpus_.end(), [&](const CpuState& cpu) {
+                return runs_at_physical(cpu, guest_.memory());
+              }));
   warnings_ = found_.warnings;
   looked_for_tasks_ = true;
   looked_for_taints_ = true;

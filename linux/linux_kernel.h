@@ -15,6 +15,7 @@
 #include "linux/kernel_findings.h"
 #include "linux/text_anchors.h"
 #include "linux/vmcoreinfo.h"
+#include "symbols/symbol_table.h"
 
 namespace xstack {
 
@@ -38,6 +39,7 @@ class LinuxKernel final : public Kernel {
     return translations_;
   }
   [[nodiscard]] const std::optional<Vmcoreinfo>& vmcoreinfo() const override { return vmcoreinfo_; }
+  [[nodiscard]] std::optional<PhysicalPlace> physical_place() const override;
   [[nodiscard]] std::optional<GuestVirt> data_begin() const override;
   [[nodiscard]] std::optional<CodeSymbol> symbol_at(GuestVirt address) override;
   [[nodiscard]] std::optional<std::uint32_t> module_taints() override;
@@ -60,6 +62,10 @@ class LinuxKernel final : public Kernel {
   void find_kallsyms(const KernelInputs& inputs);
   void find_kallsyms_from(const KernelInputs& inputs, std::span<const AnchorCluster> anchors);
   void find_kernel_elsewhere(const KernelInputs& inputs);
+  void find_kernel_in_physical(const KernelInputs& inputs);
+  [[nodiscard]] std::vector<GuestVirt> physical_anchors();
+  [[nodiscard]] std::optional<std::uint64_t> place_file(const SymbolTable& table);
+  void find_physical_offset();
   void find_text();
   void find_identity(const KernelInputs& inputs);
   /// Pages of data that the functions of these names use: from `begin` on, by default data_begin().
@@ -93,6 +99,7 @@ class LinuxKernel final : public Kernel {
   KernelFindings found_;
   KernelCode code_;
   Kallsyms* kallsyms_ = nullptr;  ///< owned by code_
+  bool physical_ = false;         ///< every vCPU runs at physical addresses
   std::optional<Vmcoreinfo> vmcoreinfo_;
   bool searched_vmcoreinfo_ = false;  ///< in all of memory
   std::unique_ptr<ModuleSymbols> module_symbols_;

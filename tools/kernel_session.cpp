@@ -123,6 +123,9 @@ GuestReport KernelSession::describe() const {
   report.kaslr_offset = kernel_->kaslr_offset();
   report.kernel_start = kernel_->kernel_start();
   report.symbols = kernel_->symbol_sources();
+  if (const auto place = kernel_->physical_place()) {
+    report.image = ImageReport{"kernel", place->begin, place->link, place->how};
+  }
   if (!kernel_->modules().empty()) {
     report.module_count = kernel_->modules().size();
   }

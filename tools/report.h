@@ -8,6 +8,7 @@
 
 #include "arch/arch.h"
 #include "arch/frame.h"
+#include "arch/standstill.h"
 #include "guest/guest.h"
 
 namespace xstack {
@@ -54,6 +55,30 @@ struct MemoryDump {
   std::optional<std::string> ended;
 };
 
+/// What a vCPU, or the guest as a whole, is doing when that can be told: one sentence, and what it rests on. Nothing
+/// here is a guess.
+struct Doing {
+  std::string what;                   ///< "waiting in WFI with interrupts masked", "in user mode", ...
+  std::optional<std::string> detail;  ///< a message, the function; may hold the guest's text: escape it
+  std::string how;                    ///< "the instruction before pc is a WFI; CPSR.I is set"; escape it
+};
+
+/// A kernel whose names and addresses were fitted to where its image lies in guest memory, since no page tables show it
+/// at the addresses that it was linked for.
+struct ImageReport {
+  std::string kind;               ///< "zImage", "Image", "kernel", "file"
+  GuestPhys begin;                ///< of the image or its code
+  std::optional<GuestVirt> link;  ///< what it was linked to have there; nothing for a compressed image
+  std::string how;                ///< how that is known
+};
+
+/// What the hypervisor's own log says about this domain. Lines are the hypervisor's, but quote the guest: escape them.
+struct HypervisorReport {
+  std::vector<std::string> lines;  ///< the last ones, oldest first
+  std::uint64_t older = 0;         ///< how many more there were
+  std::string source;              ///< where they come from, and what is known of whose they are
+};
+
 struct VcpuReport {
   unsigned id = 0;
   VcpuPresence presence = VcpuPresence::online;
@@ -65,6 +90,10 @@ struct VcpuReport {
   std::optional<TraceEnd> end;
   std::optional<StackDump> stack;
   std::vector<std::string> warnings;
+  std::optional<Standstill> standstill;     ///< by its instructions; looked for when its frames do not tell already
+  std::optional<std::string> not_started;   ///< it has not run yet, and by what that is known
+  std::optional<std::string> decompressor;  ///< it runs the code in front of a compressed kernel, and how that is known
+  std::optional<Doing> doing;
 };
 
 /// A crash of the guest's kernel as its log tells it. Strings are the guest's.
@@ -110,6 +139,10 @@ struct GuestReport {
   std::optional<std::uint64_t> module_count;
   std::optional<CrashReport> crash;
   std::optional<SystemReport> system;  ///< when it was asked for
+  std::optional<Doing> doing;
+  std::optional<ImageReport> image;
+  std::optional<HypervisorReport> hypervisor;
+  std::optional<std::string> no_hypervisor_log;  ///< why there is none
 };
 
 /// How the guest was disturbed: for --verbose and JSON.

@@ -18,9 +18,12 @@
 #include "linux/module_use.h"
 #include "linux/task_list.h"
 #include "tools/crash.h"
+#include "tools/doing.h"
 #include "tools/kernel_session.h"
 #include "tools/naming.h"
+#include "tools/session_hypervisor.h"
 #include "tools/session_log.h"
+#include "tools/session_silent.h"
 #include "tools/session_tasks.h"
 #include "tools/system_facts.h"
 #include "tools/word_names.h"
@@ -207,7 +210,7 @@ VcpuReport report_vcpu(const Taken& taken, std::size_t i, KernelSession& session
 /// one.
 void note_missing(Report& report) {
   for (const VcpuReport& vcpu : report.vcpus) {
-    if (vcpu.presence == VcpuPresence::never_up) {
+    if (never_ran(vcpu) || vcpu.not_started) {
       continue;
     }
     if (!vcpu.cpu) {
@@ -352,8 +355,10 @@ Result<Pass> run(Guest& guest, const ReportRequest& request, bool for_capture) {
       }
     }
   }
+  const std::uint64_t walk_pages = pass.frozen->size();
+  look_at_silent(report, taken.vcpus, session, *pass.frozen, {request.trace, request.kernel_facts});
   note_missing(report);
-  report.capture = {.pause_us = taken.pause_us, .pages = guest.pages_mapped(), .walk_pages = pass.frozen->size()};
+  report.capture = {.pause_us = taken.pause_us, .pages = guest.pages_mapped(), .walk_pages = walk_pages};
   return pass;
 }
 
@@ -414,6 +419,10 @@ Result<Report> make_report(Guest& guest, const ReportRequest& request) {
     return tl::unexpected(pass.error());
   }
   read_the_log(*pass, request);
+  if (request.kernel_facts) {
+    tell_hypervisor_log(guest, pass->report.guest);
+  }
+  tell_doing(pass->report);
   return std::move(pass->report);
 }
 
@@ -441,6 +450,8 @@ Result<Report> write_capture(Guest& guest, const ReportRequest& request, const s
       report.warnings.push_back("the capture holds no tasks: " + tasks.error().message);
     }
   }
+  tell_hypervisor_log(guest, report.guest);
+  facts.merge(hypervisor_facts(report.guest));
   if (Kernel* kernel = pass->session->kernel()) {
     // What info and modules will ask of the replay.
     static_cast<void>(read_system_facts(*pass->session, log ? &*log : nullptr, false));

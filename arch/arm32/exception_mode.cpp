@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "arch/arm32/registers.h"
+#include "arch/arm32/standstill.h"
 
 namespace xstack::arm32 {
 namespace {
@@ -110,6 +111,10 @@ std::optional<tl::expected<Frame, TraceEnd>> leave_exception_mode(StepContext& c
       raw ? (*lr - stub.correction.value_or(correction_of(mode, *spsr, *pc))) & 0xffffffff : *lr;
   if ((*spsr & kModeMask) == kModeUsr) {
     return tl::unexpected(user_end(interrupted, regs.get(kSpUsr)));
+  }
+  if (took_its_own_exception(regs)) {
+    return tl::unexpected(
+        TraceEnd{EndReason::no_progress, "the exception came from its own vector, again and again", {}});
   }
   const auto from = bank_of(*spsr);
   if (!from || !regs.known(from->sp)) {

@@ -81,6 +81,9 @@ struct Functions {
   int (*domain_unpause)(Interface*, std::uint32_t) = nullptr;
   int (*vcpu_getcontext)(Interface*, std::uint32_t, std::uint32_t vcpu, void* context) = nullptr;
   int (*domain_maximum_gpfn)(Interface*, std::uint32_t, Pfn*) = nullptr;
+  /// Bytes of Xen's console ring; null when the library lacks it. `clear` must be 0: what is read stays there.
+  int (*read_console_ring)(Interface*, char* buffer, unsigned* count, int clear, int incremental,
+                           std::uint32_t* index) = nullptr;
   // x86 only, null elsewhere
   int (*hvm_getcontext_partial)(Interface*, std::uint32_t, std::uint16_t type, std::uint16_t instance, void*,
                                 std::uint32_t size) = nullptr;

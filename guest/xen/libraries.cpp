@@ -129,6 +129,7 @@ Result<std::shared_ptr<Host>> Host::open(const LibraryNames& names) {
     return fail(Errc::no_access,
                 fmt::format("Xen's libraries lack what xstack calls: {}", error != nullptr ? error : ctrl->name));
   }
+  look_up(*ctrl, "xc_readconsolering", f.read_console_ring);
   // Exported everywhere, implemented by the hypervisor on x86 only.
   look_up(*ctrl, "xc_domain_hvm_getcontext_partial", f.hvm_getcontext_partial);
   look_up(*ctrl, "xc_domain_get_guest_width", f.get_guest_width);

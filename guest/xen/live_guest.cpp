@@ -10,6 +10,8 @@
 
 #include "base/endian.h"
 #include "base/text.h"
+#include "guest/hypervisor_log.h"
+#include "guest/xen/console_lines.h"
 #include "guest/xen/domain.h"
 #include "guest/xen/foreign_memory.h"
 #include "guest/xen/pause.h"
@@ -19,7 +21,7 @@
 namespace xstack::xen {
 namespace {
 
-class LiveGuest final : public Guest {
+class LiveGuest final : public Guest, public HypervisorLogSource {
  public:
   LiveGuest(std::shared_ptr<Host> host, const DomainInfo& info)
       : host_(std::move(host)), info_(info), memory_(host_, info.domid, info.state.run == RunState::dying) {
@@ -115,7 +117,39 @@ class LiveGuest final : public Guest {
     return pause_domain(host_, info_.domid);
   }
 
+  [[nodiscard]] Result<HypervisorLog> hypervisor_log() override {
+    const auto& call = host_->call();
+    if (call.read_console_ring == nullptr) {
+      return fail(Errc::no_access, "libxenctrl has no xc_readconsolering");
+    }
+    std::string ring;
+    std::uint32_t index = 0;
+    for (unsigned piece = 0; piece < kMaxRingPieces; ++piece) {
+      std::vector<char> bytes(kRingPiece);
+      auto count = static_cast<unsigned>(bytes.size());
+      if (call.read_console_ring(host_->interface(), bytes.data(), &count, 0, piece == 0 ? 0 : 1, &index) != 0) {
+        return fail(errno == EPERM || errno == EACCES ? Errc::no_access : Errc::io,
+                    fmt::format("Xen's console ring cannot be read: {}", std::strerror(errno)));
+      }
+      const std::size_t got = std::min<std::size_t>(count, bytes.size());
+      ring.append(bytes.data(), got);
+      if (got < bytes.size()) {
+        break;
+      }
+    }
+    HypervisorLog log = lines_of_domain(ring, info_.domid);
+    log.source = fmt::format(
+        "Xen's console ring, lines that name domain {}; Xen gives a number again only after 32752 domains, but a line "
+        "does "
+        "not say which domain of that number it is about",
+        info_.domid);
+    return log;
+  }
+
  private:
+  static constexpr std::size_t kRingPiece = 64U << 10;
+  static constexpr unsigned kMaxRingPieces = 64;  ///< 4 MiB: conring_size is 16 KiB to 1 MiB mostly
+
   [[nodiscard]] Error gone() const {
     return {Errc::vanished, fmt::format("domain {} is gone: it went away while it was read", info_.domid)};
   }

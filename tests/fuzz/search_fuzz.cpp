@@ -16,6 +16,7 @@
 #include "linux/vmcoreinfo_pointer.h"
 #include "linux/x86_orc_tables.h"
 #include "tests/support/identity_translation.h"
+#include "tests/support/repeated_memory.h"
 
 namespace {
 
@@ -23,31 +24,10 @@ using namespace xstack;
 
 constexpr std::uint64_t kSize = 128U << 10;
 
-/// The same bytes over and over, in one piece of memory. A read of any size is served: what counts is their number.
-template <class Addr>
-class Island final : public AddressSpace<Addr> {
- public:
-  Island(std::span<const std::byte> data, std::uint64_t begin) : data_(data), begin_(begin) {}
-  [[nodiscard]] tl::expected<std::size_t, Fault> read_some(Addr at, std::span<std::byte> out) override {
-    if (data_.empty() || at.value < begin_ || at.value - begin_ >= kSize) {
-      return tl::unexpected(Fault{FaultKind::absent, at.value});
-    }
-    const std::size_t n = std::min<std::uint64_t>(out.size(), kSize - (at.value - begin_));
-    for (std::size_t i = 0; i < n; ++i) {
-      out[i] = data_[(at.value - begin_ + i) % data_.size()];
-    }
-    return n;
-  }
-
- private:
-  std::span<const std::byte> data_;
-  std::uint64_t begin_;
-};
-
 class IslandGuest final : public Guest {
  public:
   IslandGuest(std::span<const std::byte> data, std::uint64_t begin)
-      : memory_(data, begin), ranges_{{GuestPhys(begin), kSize / kXenPageSize}} {
+      : memory_(data, begin, kSize), ranges_{{GuestPhys(begin), kSize / kXenPageSize}} {
     who_.source = "dump-core";
   }
   [[nodiscard]] const GuestIdentity& identity() const override { return who_; }
@@ -59,7 +39,7 @@ class IslandGuest final : public Guest {
   [[nodiscard]] const std::vector<std::string>& warnings() const override { return warnings_; }
 
  private:
-  Island<GuestPhys> memory_;
+  test::RepeatedMemory<GuestPhys> memory_;
   std::vector<FrameRange> ranges_;
   GuestIdentity who_;
   std::map<std::string, std::string> facts_;
@@ -102,7 +82,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const GuestVirt begin(place.begin);
   const GuestVirt end = begin + kSize;
   IslandGuest guest(bytes, place.begin);
-  Island<GuestVirt> memory(bytes, place.begin);
+  test::RepeatedMemory<GuestVirt> memory(bytes, place.begin, kSize);
   Code code(begin);
 
   CpuState cpu;

@@ -19,7 +19,8 @@ def report(xstack, core):
     if done.returncode not in (0, 1):
         sys.exit(f"{core}: exit status {done.returncode}")
     found = json.loads(done.stdout)
-    found["guest"].pop("source")
+    for key in ("source", "hypervisor_log", "no_hypervisor_log"):  # a dump has no place for what Xen said
+        found["guest"].pop(key, None)
     found.pop("capture", None)
     return found
 

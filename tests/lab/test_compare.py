@@ -206,11 +206,24 @@ class Judge(unittest.TestCase):
         vcpu["frames"][4]["symbol"] = "vfs_read"  # the link register of a function that has its frame already
         self.assertFalse(self.verdict(vcpu, truth).right)
 
+    def test_doing(self):
+        guest = GUESTS["arm32-6.1-lpae-decompressor"]
+        right = {"vcpus": [{"id": 0, "doing": {"what": "in the decompressor", "how": "its bytes"}},
+                           {"id": 1, "doing": {"what": "secondary CPU never started", "how": "Xen"}}],
+                 "guest": {"doing": {"what": "in the decompressor", "how": "its bytes"}}}
+        self.assertTrue(all(v.right for v in compare.judge(right, guest, {})))
+        for change in (lambda r: r["vcpus"][0].pop("doing"), lambda r: r["vcpus"][1]["doing"].update(what="idle"),
+                       lambda r: r["guest"].clear(), lambda r: r["vcpus"].pop()):
+            wrong = copy.deepcopy(right)
+            change(wrong)
+            self.assertFalse(all(v.right for v in compare.judge(wrong, guest, {})))
+
     def test_user_mode(self):
         guest = GUESTS["arm64-6.1-user"]
         idle = [{"symbol": s, "offset": "0x4", "size": "0x40", "found_by": "frame"} for s in guest.known[0]]
         report = {"vcpus": [{"id": 0, "frames": idle, "ended": "end of stack"},
                             {"id": 1, "frames": [{"pc": "0x4000", "found_by": "registers"}], "ended": "user mode", "user": {"pc": "0x4000", "sp": "0x1"}}]}
+        report["vcpus"][1]["doing"] = {"what": "in user mode", "how": "the mode is USR"}
         self.assertTrue(all(v.right for v in compare.judge(report, guest, {})))
         del idle[1]
         self.assertFalse(all(v.right for v in compare.judge(report, guest, {})))

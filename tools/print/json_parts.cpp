@@ -66,6 +66,17 @@ Json crash_json(const CrashReport& crash) {
   return out;
 }
 
+Json image_json(const ImageReport& image) {
+  Json out;
+  out["kind"] = image.kind;
+  out["begin"] = hex(image.begin.value);
+  if (image.link) {
+    out["link"] = hex(image.link->value);
+  }
+  out["how"] = escape(image.how);
+  return out;
+}
+
 Json system_json(const SystemReport& system) {
   Json out = Json::object();
   put(out, "page_tables", system.paging);
@@ -98,6 +109,14 @@ Json system_json(const SystemReport& system) {
 }
 
 }  // namespace
+
+Json doing(const Doing& doing) {
+  Json out;
+  out["what"] = doing.what;
+  put(out, "detail", doing.detail);
+  out["how"] = escape(doing.how);
+  return out;
+}
 
 Json guest(const GuestReport& guest) {
   Json out;
@@ -144,6 +163,20 @@ Json guest(const GuestReport& guest) {
   if (guest.crash) {
     out["crash"] = crash_json(*guest.crash);
   }
+  if (guest.doing) {
+    out["doing"] = doing(*guest.doing);
+  }
+  if (guest.image) {
+    out["image"] = image_json(*guest.image);
+  }
+  if (guest.hypervisor) {
+    Json log;
+    log["lines"] = strings(guest.hypervisor->lines);
+    log["older"] = guest.hypervisor->older;
+    log["source"] = escape(guest.hypervisor->source);
+    out["hypervisor_log"] = std::move(log);
+  }
+  put(out, "no_hypervisor_log", guest.no_hypervisor_log);
   return out;
 }
 

@@ -24,6 +24,8 @@ void put(Json& object, const char* key, const std::optional<std::string>& value)
 
 [[nodiscard]] Json guest(const GuestReport& guest);
 
+[[nodiscard]] Json doing(const Doing& doing);
+
 [[nodiscard]] Json frame(const NamedFrame& frame);
 
 /// "mode", "registers" and what belongs to them.

@@ -88,6 +88,9 @@ Json vcpu_json(const VcpuReport& vcpu) {
   if (vcpu.task_comm) {
     out["task"]["comm"] = escape(*vcpu.task_comm);
   }
+  if (vcpu.doing) {
+    out["doing"] = doing(*vcpu.doing);
+  }
   if (vcpu.end || !vcpu.frames.empty()) {
     out["frames"] = Json::array();
     for (const auto& frame : vcpu.frames) {

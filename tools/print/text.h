@@ -22,6 +22,12 @@ namespace xstack::text {
 /// Two or three lines: who the guest is, its state, its kernel.
 [[nodiscard]] std::string header(const GuestReport& guest, const View& view, const Style& style);
 
+/// "waiting in WFI with interrupts masked (the instruction before pc is a WFI)". No line of its own.
+[[nodiscard]] std::string doing(const Doing& doing, bool with_how);
+
+/// What Xen's own log says about the guest, or why there is nothing when that was wanted.
+[[nodiscard]] std::string hypervisor(const GuestReport& guest, const View& view, const Style& style);
+
 /// The same in full, a line for each thing that is known.
 [[nodiscard]] std::string info(const Report& report, const View& view, const Style& style);
 

@@ -95,11 +95,49 @@ std::string system_lines(const SystemReport& system, const View& view, const Sty
   return out;
 }
 
+/// "kernel at physical 0x40208000, linked for 0xc0208000 (...)"
+std::string image_line(const ImageReport& image) {
+  std::string out =
+      fmt::format("{} at physical {:#x}", image.kind == "kernel" ? "kernel code" : image.kind, image.begin.value);
+  if (image.link) {
+    out += fmt::format(", linked for {:#x}", image.link->value);
+  }
+  return out + fmt::format(" ({})", escape(image.how));
+}
+
 bool is_alarming(const DomainState& state) {
   return state.run == RunState::crashed || state.run == RunState::dying;
 }
 
 }  // namespace
+
+std::string doing(const Doing& doing, bool with_how) {
+  std::string out = doing.what;
+  if (doing.detail) {
+    out += ": " + escape(*doing.detail);
+  }
+  return with_how ? out + fmt::format(" ({})", escape(doing.how)) : out;
+}
+
+std::string hypervisor(const GuestReport& guest, const View& view, const Style& style) {
+  if (!guest.hypervisor) {
+    return view.verbose && guest.no_hypervisor_log ? fmt::format("\nXen's log: {}\n", escape(*guest.no_hypervisor_log))
+                                                   : "";
+  }
+  const HypervisorReport& log = *guest.hypervisor;
+  if (log.lines.empty()) {
+    return view.verbose ? fmt::format("\nXen's log has no line about this domain ({}).\n", escape(log.source)) : "";
+  }
+  std::string out = "\n" + style.title("Xen's log about this domain");
+  if (log.older > 0) {
+    out += fmt::format(", the last {} of {} lines", log.lines.size(), log.lines.size() + log.older);
+  }
+  out += fmt::format(" ({}):\n", escape(log.source));
+  for (const std::string& line : log.lines) {
+    out += "  " + escape_line(line) + "\n";
+  }
+  return out;
+}
 
 std::string header(const GuestReport& guest, const View& view, const Style& style) {
   std::string out = style.title(who(guest.identity)) + ": ";
@@ -138,8 +176,14 @@ std::string header(const GuestReport& guest, const View& view, const Style& styl
   if (!kernel.empty()) {
     out += kernel + "\n";
   }
+  if (guest.image) {
+    out += image_line(*guest.image) + "\n";
+  }
   if (guest.crash) {
     out += style.alarm(escape(crash_line(*guest.crash))) + "\n";
+  }
+  if (guest.doing && !guest.crash) {                       // a crash has said it already
+    out += "Doing: " + doing(*guest.doing, false) + "\n";  // each vCPU says how it is known
   }
   if (view.verbose && !guest.arch_why.empty()) {
     out += fmt::format("{}: {}\n", to_string(guest.arch), escape(guest.arch_why));
@@ -192,6 +236,12 @@ std::string info(const Report& report, const View& view, const Style& style) {
   line("vcpus", fmt::format("{}", report.vcpus.size()));
   if (guest.system) {
     out += system_lines(*guest.system, view, style);
+  }
+  if (guest.image) {
+    line("image", image_line(*guest.image));
+  }
+  if (guest.doing) {
+    line("doing", doing(*guest.doing, true));
   }
   if (guest.crash) {
     line("crash", style.alarm(escape(crash_line(*guest.crash))));

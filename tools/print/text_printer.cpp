@@ -85,6 +85,9 @@ class TextPrinter final : public Printer {
       out += "\n" + text::memory(report.memory[i], arch_ops(report.guest.arch).word_size, i >= view_.plain_memory,
                                  view_.memory_format, style_);
     }
+    if (view_.trace || view_.info) {
+      out += text::hypervisor(report.guest, view_, style_);
+    }
     if (!report.warnings.empty()) {
       out += "\n";
     }
@@ -100,6 +103,9 @@ class TextPrinter final : public Printer {
  private:
   [[nodiscard]] std::string print_vcpu(const VcpuReport& vcpu, unsigned word_size) const {
     std::string out = style_.title(vcpu_title(vcpu)) + "\n";
+    if (vcpu.doing && !view_.info) {
+      out += "  Doing: " + text::doing(*vcpu.doing, true) + "\n";
+    }
     if (view_.registers && vcpu.cpu) {
       out += text::registers(*vcpu.cpu, view_, style_);
     }

@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The small programs that the lab brings along: labctl (dom0), labmod.ko (guests), and a guest that is no Linux."""
+"""The small programs that the lab brings along: labctl (dom0), labmod.ko (guests), a guest that is no Linux, and kernels that were
+done something to, so that they die early."""
+import lzma
 import shutil
+import struct
+import zlib
 
 from . import packages
 from .util import SCRATCH, TARGET, LabError, need, say, sh
@@ -84,3 +88,89 @@ def bare(arch, mmu):
         "-Wl,--no-warn-rwx-segments", "-o", elf, sources / f"start-{name}.S", sources / "bare.c"])
     sh([CROSS[arch] + "objcopy", "-O", "binary", elf, image])
     return image, elf
+
+
+def unpacked_arm32(image):
+    """The kernel inside a zImage, as it is in memory once it was decompressed."""
+    data = image.read_bytes()
+    for magic, decompress in ((b"\xfd7zXZ\0", lambda b: lzma.LZMADecompressor(lzma.FORMAT_XZ).decompress(b)),
+                              (b"\x1f\x8b\x08", lambda b: zlib.decompressobj(31).decompress(b))):
+        at = data.find(magic)
+        while at >= 0:
+            try:
+                plain = decompress(data[at:])
+            except (lzma.LZMAError, zlib.error):
+                plain = b""
+            if len(plain) > len(data):
+                return plain
+            at = data.find(magic, at + 1)
+    raise LabError(f"{image}: no compressed kernel was found in it")
+
+
+def raw_arm32(image, out, address):
+    """A kernel without its decompressor, to lie at `address`: the header of a zImage, which is all that xl asks for, goes on at the
+    kernel behind it. xl loads such an image 32 KiB behind the beginning of memory, whatever its header says."""
+    kernel = unpacked_arm32(image)
+    room = address - 0x40008000
+    front = bytearray(struct.pack("<I", 0xE1A00000) * (room // 4))  # mov r0, r0
+    struct.pack_into("<IIII", front, 0x24, 0x016F2818, 0, room + len(kernel), 0x04030201)
+    struct.pack_into("<I", front, 0x20, 0xEA000000 | (room - 0x20 - 8) // 4)  # b to the kernel
+    out.write_bytes(bytes(front) + kernel)
+    return out
+
+
+def raw(image, out, arch):
+    return raw_arm32(image, out, 0x40208000)
+
+
+def misplaced(image, out, arch):
+    """A kernel that is loaded where it cannot run: 1 MiB off on arm32, where 2 MiB is the least, and 4 KiB off on arm64."""
+    if arch == "armhf":
+        return raw_arm32(image, out, 0x40308000)
+    data = bytearray(image.read_bytes())
+    struct.pack_into("<Q", data, 8, 0x1000)  # text_offset
+    out.write_bytes(data)
+    return out
+
+
+def elf_entries(data):
+    """File offsets of where Xen enters a kernel, by its notes: XEN_ELFNOTE_ENTRY (PV) and XEN_ELFNOTE_PHYS32_ENTRY (PVH)."""
+    offset, = struct.unpack_from("<Q", data, 32)
+    size, count = struct.unpack_from("<HH", data, 54)
+    headers = [struct.unpack_from("<IIQQQQQQ", data, offset + i * size) for i in range(count)]
+    places = []
+    for kind, _, at, _, _, length, _, _ in headers:
+        end = at + length
+        while kind == 4 and at + 12 <= end:
+            name, desc, what = struct.unpack_from("<III", data, at)
+            value_at = at + 12 + (name + 3) // 4 * 4
+            if data[at + 12:at + 16] == b"Xen\0" and what in (1, 18):
+                value, = struct.unpack_from("<Q" if desc >= 8 else "<I", data, value_at)
+                for load, _, begin, virtual, physical, filled, _, _ in headers:
+                    base = virtual if what == 1 else physical
+                    if load == 1 and base <= value < base + filled:
+                        places.append(begin + value - base)
+            at = value_at + (desc + 3) // 4 * 4
+    return places
+
+
+def hangs(image, out, arch):
+    """A kernel whose first instruction is a branch to itself: on arm64 the first one behind the header's, on x86 where Xen enters it."""
+    if arch == "amd64":
+        from .images import plain_kernel
+        data = bytearray(plain_kernel(image, out).read_bytes())
+        for at in elf_entries(data):
+            data[at:at + 2] = b"\xeb\xfe"
+        out.write_bytes(data)
+        return out
+    data = bytearray(image.read_bytes())
+    for at in (0, 4):  # "MZ" or the branch itself, and the branch behind "MZ"
+        word, = struct.unpack_from("<I", data, at)
+        if word >> 26 == 5:
+            struct.pack_into("<I", data, at + (word & 0x3FFFFFF) * 4, 0x14000000)
+            out.write_bytes(data)
+            return out
+    raise LabError(f"{image}: no branch in its header")
+
+
+VARIANTS = {"raw": raw, "misplaced": misplaced, "hangs": hangs}

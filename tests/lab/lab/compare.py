@@ -193,6 +193,24 @@ def user_mode(vcpu):
     return verdict
 
 
+def doing(report, guest):
+    """[Verdict] for what xstack says that the guest and its vCPUs are doing, where the table knows it."""
+    said = {v["id"]: v.get("doing", {}) for v in report.get("vcpus", [])}
+    said["guest"] = report.get("guest", {}).get("doing", {})
+    verdicts = []
+    for who, what in guest.doing.items():
+        if "crash" not in report.get("guest", {}):
+            what = what.split(": ")[0] if "panic" in what else what  # a capture without the log has no message
+        found = said.get(who, {})
+        text = found.get("what", "") + (": " + found["detail"] if "detail" in found else "")
+        verdict = Verdict(f"{who}, doing", "table", expected=[what], got=[f"{text} ({found.get('how', '')})"])
+        good = re.search(what, text) if what else not text
+        (verdict.missing if not good else []).append(f"{what!r}, not {text!r}")
+        verdict.agree = int(bool(good))
+        verdicts.append(verdict)
+    return verdicts
+
+
 def judge(report, guest, console):
     """[Verdict] for the vCPUs of a report (parsed JSON) that anything is known of."""
     verdicts = []
@@ -200,6 +218,8 @@ def judge(report, guest, console):
     vcpus = {v["id"]: v for v in report.get("vcpus", [])}
     for number_ in range(2):
         vcpu = vcpus.get(number_)
+        if guest.early and number_ not in guest.known:
+            continue  # nothing is known of its trace
         if guest.whole and number_ not in guest.known:
             if vcpu and vcpu.get("frames"):
                 verdicts.append(Verdict(number_, "never up", wrong=[show(f) for f in vcpu["frames"]]))
@@ -220,4 +240,4 @@ def judge(report, guest, console):
             verdicts.append(min((against_table(vcpu, functions, guest.whole) for functions in ([known] if known else STOPPED)), key=lambda v: len(v.missing)))
         else:
             verdicts.append(Verdict(number_, "nothing known", got=[show(f) for f in vcpu.get("frames", [])], ended=vcpu.get("ended", "")))
-    return verdicts
+    return verdicts + doing(report, guest)

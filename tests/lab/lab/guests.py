@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The table of guests, and of the machines that they run on. This is the place to add one."""
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,22 @@ class Guest:
     known: dict = field(default_factory=dict)   # vCPU: functions that its trace must have, in this order
     whole: bool = False         # those are all functions of the trace, and no other vCPU is there
     modes: dict = field(default_factory=dict)   # vCPU: the mode it must be in before the lab looks ("user", "idle")
+    image: str = ""             # what was done to the kernel's image: see lab/builds.py, VARIANTS
+    doing: dict = field(default_factory=dict)   # vCPU, or "guest": how xstack's words on what it is doing must begin; "": none
 
+    @property
+    def early(self):
+        """It never gets so far that it speaks: no console, no tasks, no log."""
+        return self.way in EARLY
+
+    @property
+    def files(self):
+        """The first part of the names of its files in dom0."""
+        return "-".join(p for p in (self.kernel.suite, self.kernel.arch, self.kernel.flavour, self.image) if p)
+
+
+# Ways to die before a word: never started; stopped in the decompressor; left to come to its end.
+EARLY = ("entry", "decompressor", "early")
 
 LPAE, ARMMP = Kernel("bookworm", "armhf", "armmp-lpae"), Kernel("bookworm", "armhf", "armmp")
 ARMMP_510 = Kernel("bullseye", "armhf", "armmp")
@@ -61,7 +76,18 @@ IDLE = ("do_idle", "cpu_startup_entry")
 BOOT_IDLE = IDLE + ("rest_init", "start_kernel")
 READ = ("vfs_read", "ksys_read")
 BARE_STACK = ("bare_stop", "bare_inner", "bare_middle", "bare_outer", "bare_main", "bare_upper")
+NEVER = "^secondary CPU never started$"
+FRESH = {0: "^not started yet: at the entry point given by the domain builder", 1: NEVER, "guest": "^not started yet"}
+UNPACKING = {0: "^in the decompressor$", 1: NEVER, "guest": "^in the decompressor$"}
+NOWHERE = {0: "^in an exception vector, taking the same exception again$", 1: NEVER}
 LAB = ("lab_inner", "lab_middle", "lab_outer", "lab_thread", "kthread")
+
+
+def _doing(way):
+    """What any guest of these ways is doing when it has come to its end."""
+    end = r"^(spinning |stopped )?in panic\(\): "
+    return {"sysrq": {"guest": end + "sysrq triggered crash$"}, "softdog": {"guest": end + "Software Watchdog Timer expired$"},
+            "user": {1: "^in user mode$"}, "idle": {0: "^idle$", 1: "^idle$", "guest": "^idle$"}}.get(way, {})
 
 
 def _arm32(prefix, kernel, headers):
@@ -101,6 +127,11 @@ def _bare(prefix, machine, arch):
     ]
 
 
+def _early(prefix, machine, kernel, **kinds):
+    """{name: what Guest takes}"""
+    return [Guest(f"{prefix}-{name}", machine, kernel, **{"memory": 128, **what}) for name, what in kinds.items()]
+
+
 def _x86(kind):
     common = dict(kind=kind, memory=256)
     return [
@@ -113,13 +144,23 @@ def _x86(kind):
     ]
 
 
-GUESTS = {g.name: g for g in (
+GUESTS = {g.name: replace(g, doing=g.doing or _doing(g.way)) for g in (
     *_arm32("arm32-6.1-lpae", LPAE, headers=True),
     *_arm32("arm32-6.1-short", ARMMP, headers=True),
     *_arm32("arm32-5.10", ARMMP_510, headers=False),
     *_bare("arm32", "armhf", "armhf"),
+    *_early("arm32-6.1-lpae", "armhf", LPAE, entry=dict(way="entry", doing=FRESH), decompressor=dict(way="decompressor", doing=UNPACKING),
+            little=dict(way="early", memory=16, doing=NOWHERE), misplaced=dict(way="early", image="misplaced", doing=NOWHERE),
+            raw=dict(way="entry", image="raw", doing=FRESH)),
+    *_early("arm32-6.1-short", "armhf", ARMMP, decompressor=dict(way="decompressor", doing=UNPACKING),
+            misplaced=dict(way="early", image="misplaced", doing=NOWHERE)),
     *_arm64("arm64-6.1", "arm64", ARM64),
     *_bare("arm64", "arm64", "arm64"),
+    *_early("arm64-6.1", "arm64", ARM64, entry=dict(way="entry", doing=FRESH),
+            little=dict(way="early", memory=40, doing={"guest": r"^(spinning )?in panic\(\): System is deadlocked on memory"}),
+            misplaced=dict(way="early", image="misplaced", doing={"guest": r"^(spinning )?in panic\(\): kernel stack overflow"}),
+            hangs=dict(way="early", image="hangs", known={0: ("primary_entry",)},
+                       doing={0: r"^spinning at one instruction, a branch to itself, with interrupts masked: MMU off at the kernel entry", 1: NEVER})),
     Guest("arm64-32bit-sysrq", "arm64-32bit", LPAE, "sysrq"),
     Guest("arm64-32bit-softdog", "arm64-32bit", LPAE, "softdog"),
     Guest("arm64-32bit-bare", "arm64-32bit", BARE["armhf", "on"], "bare", end="crashed", memory=32, whole=True,
@@ -130,4 +171,11 @@ GUESTS = {g.name: g for g in (
     *_arm64("arm64-6.12-16k", "arm64-4.20", ARM64_16K, headers=False, memory=256),
     *_x86("pv"),
     *_x86("pvh"),
+    # A builder of Xen's puts an x86 kernel where its ELF headers say: it cannot be misplaced.
+    *_early("pv", "amd64", AMD64, entry=dict(way="entry", kind="pv", doing=FRESH, known={0: ("startup_xen",)}),
+            hangs=dict(way="early", kind="pv", image="hangs", known={0: ("startup_xen",)},
+                       doing={0: r"^spinning at one instruction, a branch to itself: in startup_xen\+0x0$", 1: NEVER})),
+    *_early("pvh", "amd64", AMD64, entry=dict(way="entry", kind="pvh", doing=FRESH, known={0: ("pvh_start_xen",)}),
+            hangs=dict(way="early", kind="pvh", image="hangs", known={0: ("pvh_start_xen",)},
+                       doing={0: r"^spinning at one instruction, a branch to itself, with interrupts masked: paging off at the kernel entry", 1: NEVER})),
 )}

@@ -72,13 +72,16 @@ class Dom0:
         files = {}
         for guest in self.guests:
             kernel = guest.kernel
-            name = f"{kernel.suite}-{kernel.arch}-{kernel.flavour}"
+            name = guest.files
             if f"domu/{name}.image" in files:
                 continue
             if kernel.suite == "bare":
                 files[f"domu/{name}.image"], files[f"domu/{name}.elf"] = builds.bare(kernel.arch, kernel.flavour)
                 continue
             release, image, guest_modules = kernel_of(kernel)
+            if guest.image:
+                files[f"domu/{name}.image"] = builds.VARIANTS[guest.image](image, self.work / f"{name}.image", kernel.arch)
+                continue
             box = images.busybox(xen_root(*next((x.suite, x.arch, x.xen, x.flavour) for x in self.all_machines() if x.arch == kernel.arch)))
             disk = self.work / f"{name}.cpio"
             wants_module = any(g.kernel == kernel and g.way == "spin" for g in self.guests)
@@ -189,17 +192,19 @@ class Dom0:
 
     def create(self, guest):
         kernel = guest.kernel
-        name = f"{kernel.suite}-{kernel.arch}-{kernel.flavour}"
+        name = guest.files
         x86 = self.machine.arch == "amd64"
         config = [f'name="{guest.name}"', f'kernel="/domu/{name}.image"', f"memory={guest.memory}", "vcpus=2",
                   'on_crash="preserve"', 'on_reboot="preserve"', 'on_poweroff="preserve"']
-        if kernel.suite != "bare":
+        if guest.early:
+            config += ['extra="console=hvc0"']
+        elif kernel.suite != "bare":
             config += [f'ramdisk="/domu/{name}.cpio"',
                        f'extra="console=hvc0 {"earlyprintk=xen " if x86 else ""}rdinit=/init lab={guest.way} {guest.extra}"']
         if guest.kind:
             config.append(f'type="{guest.kind}"')
         text = "\n".join(config)
-        run = self.run(f"cat > /tmp/{guest.name}.cfg <<'E'\n{text}\nE\nxl create /tmp/{guest.name}.cfg", 300)
+        run = self.run(f"cat > /tmp/{guest.name}.cfg <<'E'\n{text}\nE\nxl create {'-p ' if guest.early else ''}/tmp/{guest.name}.cfg", 300)
         if run.status:
             raise LabError(f"xl create {guest.name}: exit status {run.status}: {run.out[-500:]}{run.err[-500:]}")
 

@@ -56,10 +56,26 @@ def mode(arch, kind, raw):
     return "user" if not status & 0x0C else "kernel"
 
 
+def program_counter(arch, raw):
+    """From a raw context."""
+    return struct.unpack_from("<Q", raw, 648 if arch == "amd64" else 256)[0]
+
+
+def bare_symbols(guest):
+    """Options for a guest that has no names of its own."""
+    return ["-s", builds.bare(guest.kernel.arch, guest.kernel.flavour)[1]] if guest.kernel.suite == "bare" else []
+
+
 def settle(dom0, guest):
     """Wait until the guest has done what it was made for; returns its domid."""
     domid = dom0.domid(guest)
-    if guest.way == "bare":
+    if guest.way == "entry":
+        return domid
+    if guest.way == "decompressor":
+        return settle_in_decompressor(dom0, guest, domid)
+    if guest.way in ("bare", "early"):
+        if guest.way == "early":
+            dom0.run(f"xl unpause {guest.name}", check=True)
         return settle_bare(dom0, guest, domid)
     wait_console(dom0, guest, r"LAB: ready|Kernel panic", BOOT)
     if "LAB: ready" not in dom0.console(guest):
@@ -90,7 +106,7 @@ def settle_bare(dom0, guest, domid):
         places = []
         for _ in range(4):
             raw = contexts(dom0, domid)
-            places.append(struct.unpack_from("<Q", raw[0], 256)[0] & 0xFFFFFFFFFFFFFFFF if 0 in raw else None)
+            places.append(program_counter(guest.kernel.arch, raw[0]) if 0 in raw else None)
             time.sleep(0.3)
         return None not in places and max(places) - min(places) < 64
 
@@ -98,12 +114,25 @@ def settle_bare(dom0, guest, domid):
     return domid
 
 
+def settle_in_decompressor(dom0, guest, domid):
+    """Runs it for a short while and stops it where addresses are still physical."""
+    start = program_counter(guest.kernel.arch, contexts(dom0, domid)[0])
+    for _ in range(20):
+        dom0.run(f"xl unpause {guest.name}; usleep 700000; xl pause {guest.name}", check=True)
+        pc = program_counter(guest.kernel.arch, contexts(dom0, domid)[0])
+        if pc >= 0x80000000:
+            raise LabError(f"{guest.name}: the kernel runs already, at {pc:#x}")
+        if abs(pc - start) > 0x1000:
+            return domid
+    raise LabError(f"{guest.name}: it does not leave its first instructions")
+
+
 def freeze(dom0, guest, domid):
     """Stop the guest for good, in the modes that the table asks for."""
-    if guest.end == "crashed":
+    if guest.end == "crashed" or guest.way in ("entry", "decompressor"):
         return
     for _ in range(30):
-        if guest.way not in DIES:
+        if guest.way not in DIES + ("early",):
             time.sleep(1)
         dom0.run(f"xl pause {guest.name}", check=True)
         if not guest.modes:
@@ -153,9 +182,9 @@ class Looker:
         self.folder = results / guest.name
         self.folder.mkdir(parents=True, exist_ok=True)
         # What is no Linux has no names of its own.
-        self.linux = guest.kernel.suite != "bare"
-        kernel = guest.kernel
-        self.file = "" if self.linux else f"-s /domu/{kernel.suite}-{kernel.arch}-{kernel.flavour}.elf "
+        bare = guest.kernel.suite == "bare"
+        self.linux = not bare and not guest.early
+        self.file = f"-s /domu/{guest.files}.elf " if bare else ""
 
     def paused(self):
         flags = int(self.dom0.run(f"labctl state {self.domid}", check=True).out)
@@ -286,7 +315,7 @@ class Looker:
         os.replace(file, self.folder / name)
         if not host_xstack:
             return
-        symbols = [] if self.linux else ["-s", builds.bare(self.guest.kernel.arch, self.guest.kernel.flavour)[1]]
+        symbols = bare_symbols(self.guest)
         done = subprocess.run([host_xstack, "--json", *symbols, "--core", self.folder / name], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         (self.folder / "replay.json").write_text(done.stdout)
         try:
@@ -354,8 +383,7 @@ def replay(guest, core, log, program, results):
     folder = results / guest.name
     folder.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
-    linux = guest.kernel.suite != "bare"
-    symbols = [] if linux else ["-s", builds.bare(guest.kernel.arch, guest.kernel.flavour)[1]]
+    symbols = bare_symbols(guest)
     done = subprocess.run([program, "--json", *symbols, "--core", core], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace")
     result.figures["stopped"] = {"seconds": time.monotonic() - start}
     (folder / "replay.json").write_text(done.stdout)
@@ -365,7 +393,7 @@ def replay(guest, core, log, program, results):
         result.verdicts = compare.judge(json.loads(done.stdout), guest, console.backtraces(log))
     except ValueError as why:
         result.faults.append(f"not JSON: {why}")
-    if linux:
+    if guest.kernel.suite != "bare" and not guest.early:
         know_offline(result, guest, "core", core, log, program, ("tasks", "modules", "info"))
     return result
 
@@ -398,7 +426,9 @@ def play(dom0, guest, results, cores=None, host_xstack=None, signals=0, failed_c
             (look.folder / "console.log").write_text(dom0.console(guest))
         if failed_cores and not result.right:
             cores = failed_cores
-        if cores:
+        if cores and guest.kind == "pv" and guest.way == "entry":
+            say(f"{guest.name}: no core: xl wants a table of frames that the guest has not made yet")
+        elif cores:
             core = keep_core(dom0, guest, domid, cores)
             if look and look.linux and host_xstack:
                 know_offline(result, guest, "core", core, dom0.console(guest), host_xstack, ("tasks", "modules", "info"))

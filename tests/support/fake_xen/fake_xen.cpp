@@ -166,6 +166,21 @@ int xc_domain_maximum_gpfn(void*, std::uint32_t domid, xstack::xen::Pfn* out) {
   return find(domid) == nullptr ? -1 : 0;
 }
 
+int xc_readconsolering(void*, char* buffer, unsigned* count, int clear, int incremental, std::uint32_t* index) {
+  xen->console_cleared = xen->console_cleared || clear != 0;
+  if (xen->console_error != 0) {
+    errno = xen->console_error;
+    return -1;
+  }
+  const std::size_t length = ::strnlen(xen->console, sizeof xen->console);
+  const std::size_t from = incremental != 0 ? std::min<std::size_t>(*index, length) : 0;
+  const std::size_t n = std::min<std::size_t>(*count, length - from);
+  std::memcpy(buffer, xen->console + from, n);
+  *count = static_cast<unsigned>(n);
+  *index = static_cast<std::uint32_t>(from + n);
+  return 0;
+}
+
 void* xenforeignmemory_open(void*, unsigned) {
   return xen;
 }

@@ -41,6 +41,10 @@ struct FakeXen {
   std::uint64_t hole = ~0ULL;             ///< a frame in it that is not there
   std::uint32_t vanish_after_maps = ~0U;  ///< calls of map after which the domains are gone
 
+  char console[8192] = {};       ///< Xen's console ring, up to the first NUL
+  int console_error = 0;         ///< errno of xc_readconsolering
+  bool console_cleared = false;  ///< somebody asked for that
+
   std::atomic<int> pauses{0};  ///< pause count of the domain, as Xen counts
   std::atomic<int> pause_calls{0};
   std::atomic<int> unpause_calls{0};

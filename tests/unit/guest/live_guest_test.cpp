@@ -6,6 +6,7 @@
 
 #include <cerrno>
 
+#include "guest/hypervisor_log.h"
 #include "guest/xen/domain.h"
 #include "guest/xen/foreign_memory.h"
 #include "tests/unit/guest/fake_host.h"
@@ -45,6 +46,20 @@ TEST_F(LiveGuest, IsFoundByNameDomidAndUuid) {
     EXPECT_EQ((*guest)->identity().xen_version, "4.17.5");
     EXPECT_EQ((*guest)->identity().capabilities, "xen-3.0-aarch64 xen-3.0-armv7l");
   }
+}
+
+TEST_F(LiveGuest, XensLogIsReadAndLeftAlone) {
+  const auto guest = domu();
+  auto* source = dynamic_cast<HypervisorLogSource*>(guest.get());
+  ASSERT_NE(source, nullptr);
+  std::strncpy(xen_->console, "(XEN) d5v0 Unhandled: vec 6\n(XEN) d6v0 another\n", sizeof xen_->console - 1);
+  const auto log = source->hypervisor_log();
+  ASSERT_TRUE(log);
+  EXPECT_EQ(log->lines, std::vector<std::string>{"(XEN) d5v0 Unhandled: vec 6"});
+  EXPECT_THAT(log->source, HasSubstr("domain 5"));
+  EXPECT_FALSE(xen_->console_cleared);
+  xen_->console_error = EPERM;
+  EXPECT_EQ(source->hypervisor_log().error().code, Errc::no_access);
 }
 
 TEST_F(LiveGuest, DigitsAreADomidAndNeverAName) {

@@ -286,5 +286,21 @@ TEST(KallsymsBounds, NamesThatExpandBeyondAllBoundsAreReadInPart) {
   EXPECT_LT(memory.names_read - before, std::uint64_t{1} << 20) << "read once";
 }
 
+TEST_F(KallsymsLookup, ASlideMovesTheImageAndNotTheAbsoluteSymbols) {
+  make();
+  const auto before = kallsyms_->address(100);
+  built_.tables.slide = 0x80000000;
+  make_of_built();
+  ASSERT_TRUE(before);
+  EXPECT_EQ(kallsyms_->address(100), *before + 0x80000000);
+  EXPECT_EQ(name_at(*before + 0x80000000), symbols_[100].name);
+  KallsymsTables percpu;
+  percpu.kind = KallsymsTables::Addresses::absolute_percpu;
+  percpu.relative_base = 0xffffffff81000000;
+  percpu.slide = 0x80000000;
+  EXPECT_EQ(percpu.resolve(0, 0x1fb80), 0x1fb80U);
+  EXPECT_EQ(percpu.resolve(0, 0xffffffff), 0x1000000U);
+}
+
 }  // namespace
 }  // namespace xstack

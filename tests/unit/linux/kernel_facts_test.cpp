@@ -195,5 +195,21 @@ TEST(KernelFacts, DeepNesting) {
   }
 }
 
+TEST(KernelFacts, AKernelInPhysicalMemoryComesBack) {
+  KernelFindings all = findings();
+  all.kallsyms->slide = 0x80000000;
+  all.physical_begin = GuestPhys(0x1000000);
+  all.physical_how = "calls";
+  all.physical_offset = 0xffffffff40000000;
+  const auto read = read_facts(write_facts(all), 4);  // replayed as a vCPU in 32-bit mode
+  ASSERT_TRUE(read && read->kallsyms);
+  EXPECT_EQ(read->kallsyms->slide, 0x80000000U);
+  EXPECT_EQ(read->kallsyms->word_size, 8U);
+  EXPECT_EQ(read->physical_begin, GuestPhys(0x1000000));
+  EXPECT_EQ(read->physical_how, "calls");
+  EXPECT_EQ(read->physical_offset, 0xffffffff40000000);
+  EXPECT_EQ(read_facts(write_facts(findings()), 4)->kallsyms->word_size, 4U);
+}
+
 }  // namespace
 }  // namespace xstack

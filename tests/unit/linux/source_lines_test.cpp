@@ -66,6 +66,7 @@ class FakeKernel final : public Kernel {
   const std::vector<std::string>& warnings() const override { return none_; }
   const std::vector<std::shared_ptr<const Translation>>& kernel_translations() const override { return translations_; }
   const std::optional<Vmcoreinfo>& vmcoreinfo() const override { return vmcoreinfo_; }
+  [[nodiscard]] std::optional<PhysicalPlace> physical_place() const override { return std::nullopt; }
   std::optional<GuestVirt> data_begin() const override { return std::nullopt; }
   std::optional<CodeSymbol> symbol_at(GuestVirt /*address*/) override { return std::nullopt; }
   std::optional<std::uint32_t> module_taints() override { return std::nullopt; }

@@ -37,6 +37,11 @@ TEST(Schema, AcceptsWhatIsPrinted) {
   full.memory[0].names = {{0, "panic", 0, 4, "mod"}};
   full.guest.lines = {"/usr/lib/debug/boot/vmlinux"};
   full.guest.identity.capabilities = "xen-3.0-armv7l";
+  full.guest.doing = Doing{"idle", "a", "b"};
+  full.vcpus[0].doing = full.guest.doing;
+  full.guest.image = ImageReport{"zImage", GuestPhys(1), GuestVirt(2), "a"};
+  full.guest.hypervisor = HypervisorReport{{"(XEN) d3v0 a"}, 4, "ring"};
+  full.guest.no_hypervisor_log = "why";
   full.guest.crash = CrashReport{"panic", "Kernel panic", "oops", "f", "mod", 1, 2, 3, "sh"};
   full.guest.system =
       SystemReport{"4-level", "quiet", "the log", 1, 2, {{"W (warning)"}}, "the log", 3, 2, 1, "masks", {"a: b"}};
