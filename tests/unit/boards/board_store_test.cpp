@@ -306,5 +306,51 @@ TEST(BoardKernel, RulesOfTheBoardAreHeldToo) {
       << "a board says nothing of a domU";
 }
 
+/// What a person read in the whole configurations: all that the boards need is there, but Xen itself in two of them.
+TEST(BoardKernel, RealConfigurations) {
+  const std::pair<const char*, RoleVerdict> cases[] = {{"boards-debian-6.1-armmp", RoleVerdict::fit},
+                                                       {"boards-sunxi", RoleVerdict::unfit},
+                                                       {"boards-multi_v7", RoleVerdict::unfit}};
+  for (const auto& [name, verdict] : cases) {
+    const auto found = read_config_file(std::string(XSTACK_CONFIGS) + "/" + name);
+    ASSERT_TRUE(found);
+    for (const char* which : {"cubieboard2", "orangepi-pc"}) {
+      SCOPED_TRACE(std::string(name) + " on " + which);
+      const Board board = shipped(which);
+      const auto rules = config_rules(board);
+      const RoleCheck check = check_role(found->config, ConfigArch::arm, ConfigRole::dom0, rules);
+      EXPECT_EQ(check.verdict, verdict);
+      for (const CheckedRule& one : check.rules) {
+        const bool of_board = one.rule >= rules.data() && one.rule < rules.data() + rules.size();
+        EXPECT_TRUE(!of_board || one.verdict == RuleVerdict::met || one.verdict == RuleVerdict::noted) << one.option;
+      }
+      EXPECT_TRUE(kernel_layout(board, found->config)->is_default);
+    }
+  }
+}
+
+/// What the guest's memory shows wins over the profile, and a disagreement is a warning.
+TEST_F(Folder, TheGuestWins) {
+  write("two", R"({"xstack_board": 1, "kind": "board", "name": "two", "title": "t", "include": ["part-sun7i-a20"],
+                   "facts": {"linux.kernel_start": {"value": "0x80000000", "source": "the test"}}})");
+  ::setenv("XDG_CONFIG_HOME", path_.c_str(), 1);
+  const auto info = [&](const std::string& board, const std::string& guest) {
+    StringOutput out;
+    StringOutput err;
+    const std::vector<std::string> words = {"info", "--board", board, "--core",
+                                            kSource + "/tests/data/" + guest + "/capture.zst"};
+    EXPECT_EQ(run(words, real_backend(), {out, err}), ExitStatus::whole) << err.text();
+    return out.text();
+  };
+  EXPECT_THAT(info("cubieboard2", "arm32-6.1-short-sysrq"), Not(HasSubstr("warning")));
+  EXPECT_THAT(info("two", "arm32-6.1-short-sysrq"),
+              testing::AllOf(HasSubstr("kernel start  0xc0300000"),
+                             HasSubstr("the kernel's start is 0xc0300000 in the guest's memory; 0x80000000, the board "
+                                       "two's default, is not used")));
+  EXPECT_THAT(info("cubieboard2", "arm64-6.1-panic"),
+              HasSubstr("the board cubieboard2 is arm32, the guest is arm64: its defaults are not used"));
+  ::unsetenv("XDG_CONFIG_HOME");
+}
+
 }  // namespace
 }  // namespace xstack
