@@ -16,12 +16,10 @@ constexpr std::string_view kPanicPrefix = "Kernel panic - not syncing: ";
 constexpr std::array<std::string_view, 3> kIdle = {"do_idle", "cpu_idle_loop", "cpu_idle"};
 
 /// Where a CPU ends that another one stops: the functions of arch/arm, arch/arm64 and arch/x86 that do not return.
-constexpr std::array<std::string_view, 12> kStopped = {"ipi_cpu_stop",          "local_cpu_stop",
-                                                       "cpu_park_loop",         "stop_this_cpu",
-                                                       "panic_smp_self_stop",   "nmi_panic_self_stop",
-                                                       "crash_smp_send_stop",   "ipi_cpu_crash_stop",
-                                                       "crash_nmi_callback",    "machine_crash_nonpanic_core",
-                                                       "smp_stop_nmi_callback", "stop_self"};
+constexpr std::array<std::string_view, 10> kStopped = {
+    "ipi_cpu_stop",          "local_cpu_stop",     "stop_this_cpu",      "panic_smp_self_stop",
+    "nmi_panic_self_stop",   "ipi_cpu_crash_stop", "crash_nmi_callback", "machine_crash_nonpanic_core",
+    "smp_stop_nmi_callback", "stop_self"};
 
 /// Where a boot loader or Xen enters a kernel (head.S of arch/arm, arch/arm64 and arch/x86, and arch/x86/platform/pvh).
 constexpr std::array<std::string_view, 8> kEntries = {"_text",      "stext",  "primary_entry", "startup_32",

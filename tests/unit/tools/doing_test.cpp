@@ -146,6 +146,12 @@ TEST(Doing, TheKernelWithItsMmuOff) {
   EXPECT_FALSE(report.guest.doing);  // they differ
 }
 
+TEST(Doing, TheCpuThatStopsOthersIsNotStopped) {
+  EXPECT_EQ(what(of({vcpu({"crash_smp_send_stop", "machine_crash_shutdown", "__crash_kexec", "die"})})), "");
+  EXPECT_EQ(what(of({vcpu({"cpu_park_loop", "cpu_die_early"})})), "");
+  EXPECT_EQ(what(of({vcpu({"stop_this_cpu", "smp_reboot_interrupt"})})), "stopped by another CPU");
+}
+
 TEST(Doing, NothingWhenItCannotBeTold) {
   const Report report = of({vcpu({"vfs_read", "ksys_read"}), vcpu({})});
   EXPECT_FALSE(report.vcpus[0].doing);
