@@ -44,8 +44,8 @@ std::optional<std::string> unfit(const BootFile& file, const std::string& arch, 
   if (!file.image) {
     return std::nullopt;
   }
-  const BootImageKind kind = file.image->kind;
-  const BootImageKind wanted = arch == "arm64" ? BootImageKind::image : BootImageKind::zimage;
+  const BootFileKind kind = file.image->kind;
+  const BootFileKind wanted = arch == "arm64" ? BootFileKind::image : BootFileKind::zimage;
   if (kind == wanted) {
     return std::nullopt;
   }

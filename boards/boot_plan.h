@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "boards/board.h"
-#include "boards/boot_image.h"
+#include "boards/boot_file.h"
 #include "boards/device_tree.h"
 
 namespace xstack {
@@ -16,7 +16,7 @@ namespace xstack {
 /// A file that is to be loaded: its name on the boot medium, and what it is when it is here to be looked at.
 struct BootFile {
   std::string name;
-  std::optional<BootImage> image;
+  std::optional<BootFileHead> image;
 };
 
 struct BootRequest {

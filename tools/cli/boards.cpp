@@ -49,11 +49,11 @@ Result<ExitStatus> show(const Invocation& invocation, const std::string& name) {
 }
 
 /// The first bytes of a file and its size; nothing when there is no such file here, so that the word is but a name.
-Result<std::optional<BootImage>> look_at(const std::string& path) {
+Result<std::optional<BootFileHead>> look_at(const std::string& path) {
   const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   struct stat status {};
   if (!fd.valid() && (errno == ENOENT || errno == ENOTDIR)) {
-    return std::optional<BootImage>{};
+    return std::optional<BootFileHead>{};
   }
   if (!fd.valid() || ::fstat(fd.get(), &status) != 0) {
     return fail(Errc::io, fmt::format("{}: {}", path, std::strerror(errno)));
@@ -61,13 +61,13 @@ Result<std::optional<BootImage>> look_at(const std::string& path) {
   if (!S_ISREG(status.st_mode) || status.st_size == 0) {
     return fail(Errc::bad_format, path + (S_ISREG(status.st_mode) ? ": is empty" : ": is no file"));
   }
-  std::array<std::byte, BootImage::kHead> head{};
+  std::array<std::byte, BootFileHead::kHead> head{};
   const ssize_t n = ::pread(fd.get(), head.data(), head.size(), 0);
   if (n < 0) {
     return fail(Errc::io, fmt::format("{}: {}", path, std::strerror(errno)));
   }
-  return std::optional(recognise_boot_image(std::span<const std::byte>(head).first(static_cast<std::size_t>(n)),
-                                            static_cast<std::uint64_t>(status.st_size)));
+  return std::optional(recognise_boot_file(std::span<const std::byte>(head).first(static_cast<std::size_t>(n)),
+                                           static_cast<std::uint64_t>(status.st_size)));
 }
 
 /// A file here is known on the boot medium by the last part of its path.

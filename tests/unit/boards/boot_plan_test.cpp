@@ -28,8 +28,8 @@ Board board_of(const std::string& name) {
   return std::move(*board);
 }
 
-BootImage zimage(std::uint64_t bytes, std::uint64_t memory = 0) {
-  return {BootImageKind::zimage, bytes, std::max(bytes, memory)};
+BootFileHead zimage(std::uint64_t bytes, std::uint64_t memory = 0) {
+  return {BootFileKind::zimage, bytes, std::max(bytes, memory)};
 }
 
 /// Xen 4.17, Linux 6.1 and an initrd, of the sizes of Debian's.
@@ -37,7 +37,7 @@ BootRequest debian() {
   BootRequest request;
   request.xen = {"xen", zimage(884744, 1 * kMiB)};
   request.dom0 = {"zImage", zimage(5 * kMiB)};
-  request.initrd = BootFile{"initrd.gz", BootImage{BootImageKind::gzip, 30 * kMiB, 30 * kMiB}};
+  request.initrd = BootFile{"initrd.gz", BootFileHead{BootFileKind::gzip, 30 * kMiB, 30 * kMiB}};
   return request;
 }
 
@@ -153,14 +153,14 @@ TEST(BootPlan, WhatCannotBootIsRefused) {
     change(request);
     return request;
   };
-  EXPECT_THAT(error_of(board, with([](auto& r) { r.xen.image->kind = BootImageKind::image; })),
+  EXPECT_THAT(error_of(board, with([](auto& r) { r.xen.image->kind = BootFileKind::image; })),
               HasSubstr("xen: is an arm64 Image; Xen on this board is a zImage"));
-  EXPECT_THAT(error_of(board, with([](auto& r) { r.dom0.image->kind = BootImageKind::gzip; })),
+  EXPECT_THAT(error_of(board, with([](auto& r) { r.dom0.image->kind = BootFileKind::gzip; })),
               HasSubstr("zImage: is gzip data; dom0's kernel"));
   EXPECT_THAT(error_of(board, with([](auto& r) { r.xen.image = zimage(17 * kMiB); })),
               HasSubstr("device tree (0x43000000-0x43100000) overlaps Xen (0x42000000-0x43100000)"));
   EXPECT_THAT(error_of(board, with([](auto& r) {
-                         r.initrd->image = BootImage{{}, 400 * kMiB, 400 * kMiB};
+                         r.initrd->image = BootFileHead{{}, 400 * kMiB, 400 * kMiB};
                        })),
               HasSubstr("there is no room for dom0's initrd (0x19000000 bytes) in RAM (0x40000000-0x60000000"));
   EXPECT_THAT(error_of(board, with([](auto& r) { r.dom0_mem = 512 * kMiB; })), HasSubstr("dom0_mem=512M: RAM is 512M"));
@@ -235,25 +235,25 @@ TEST(BootPlan, ADom0WithoutAFirstBankIsWarnedOf) {
   EXPECT_THAT(make_boot_plan(board, request)->warnings, IsEmpty());
 }
 
-TEST(BootImages, AreToldByTheirHeads) {
-  std::vector<std::byte> head(BootImage::kHead);
+TEST(BootFiles, AreToldByTheirHeads) {
+  std::vector<std::byte> head(BootFileHead::kHead);
   const auto put = [&](std::size_t at, std::uint32_t value) { std::memcpy(head.data() + at, &value, sizeof value); };
-  EXPECT_EQ(recognise_boot_image(head, 100).kind, BootImageKind::other);
-  EXPECT_EQ(recognise_boot_image({}, 1).kind, BootImageKind::other);
+  EXPECT_EQ(recognise_boot_file(head, 100).kind, BootFileKind::other);
+  EXPECT_EQ(recognise_boot_file({}, 1).kind, BootFileKind::other);
   put(0x24, 0x016f2818);
   put(0x28, 0x1000);
   put(0x2c, 0x101000);
-  EXPECT_EQ(recognise_boot_image(head, 884744).kind, BootImageKind::zimage);
-  EXPECT_EQ(recognise_boot_image(head, 884744).memory_bytes, 0x100000U) << "with what is no part of the file";
+  EXPECT_EQ(recognise_boot_file(head, 884744).kind, BootFileKind::zimage);
+  EXPECT_EQ(recognise_boot_file(head, 884744).memory_bytes, 0x100000U) << "with what is no part of the file";
   put(0x2c, 0xffffffff);
-  EXPECT_EQ(recognise_boot_image(head, 884744).memory_bytes, 884744U) << "not believed";
+  EXPECT_EQ(recognise_boot_file(head, 884744).memory_bytes, 884744U) << "not believed";
   put(0x24, 0);
   put(0x38, 0x644d5241);
   put(0x10, 0x200000);
-  EXPECT_EQ(recognise_boot_image(head, 100).memory_bytes, 0x200000U);
+  EXPECT_EQ(recognise_boot_file(head, 100).memory_bytes, 0x200000U);
   put(0, 0x56190527);
   put(0x38, 0);
-  EXPECT_EQ(recognise_boot_image(head, 100).kind, BootImageKind::uimage);
+  EXPECT_EQ(recognise_boot_file(head, 100).kind, BootFileKind::uimage);
 }
 
 TEST(DeviceTrees, BrokenOnesAreRefused) {

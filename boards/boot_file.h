@@ -7,7 +7,7 @@
 
 namespace xstack {
 
-enum class BootImageKind : std::uint8_t {
+enum class BootFileKind : std::uint8_t {
   zimage,  ///< Linux's and Xen's on 32-bit ARM: arch/arm/boot/compressed/head.S, xen/arch/arm/arm32/head.S
   image,   ///< Linux's and Xen's on arm64: Documentation/arm64/booting.rst
   uimage,  ///< U-Boot's legacy image: include/image.h of U-Boot
@@ -16,20 +16,20 @@ enum class BootImageKind : std::uint8_t {
   other,
 };
 
-[[nodiscard]] const char* to_string(BootImageKind kind);
+[[nodiscard]] const char* to_string(BootFileKind kind);
 
 /// What the first bytes of a file say of it.
-struct BootImage {
+struct BootFileHead {
   /// So much of a file is looked at.
   static constexpr std::size_t kHead = 64;
 
-  BootImageKind kind = BootImageKind::other;
+  BootFileKind kind = BootFileKind::other;
   std::uint64_t file_bytes = 0;
   /// What it takes where it is loaded: not less than the file; with Xen's data that is no part of the file.
   std::uint64_t memory_bytes = 0;
 };
 
 /// `head` is the first kHead bytes, or all of a shorter file.
-[[nodiscard]] BootImage recognise_boot_image(std::span<const std::byte> head, std::uint64_t file_bytes);
+[[nodiscard]] BootFileHead recognise_boot_file(std::span<const std::byte> head, std::uint64_t file_bytes);
 
 }  // namespace xstack

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "boards/boot_image.h"
+#include "boards/boot_file.h"
 
 #include <algorithm>
 
@@ -22,41 +22,41 @@ std::uint64_t with_extra(std::uint64_t file_bytes, std::uint64_t said) {
 
 }  // namespace
 
-const char* to_string(BootImageKind kind) {
+const char* to_string(BootFileKind kind) {
   switch (kind) {
-    case BootImageKind::zimage:
+    case BootFileKind::zimage:
       return "a zImage";
-    case BootImageKind::image:
+    case BootFileKind::image:
       return "an arm64 Image";
-    case BootImageKind::uimage:
+    case BootFileKind::uimage:
       return "a legacy uImage";
-    case BootImageKind::gzip:
+    case BootFileKind::gzip:
       return "gzip data";
-    case BootImageKind::elf:
+    case BootFileKind::elf:
       return "an ELF file";
-    case BootImageKind::other:
+    case BootFileKind::other:
       return "no image that is known here";
   }
   return "?";
 }
 
-BootImage recognise_boot_image(std::span<const std::byte> head, std::uint64_t file_bytes) {
-  BootImage out{BootImageKind::other, file_bytes, file_bytes};
+BootFileHead recognise_boot_file(std::span<const std::byte> head, std::uint64_t file_bytes) {
+  BootFileHead out{BootFileKind::other, file_bytes, file_bytes};
   const auto word = [&](std::uint64_t at) { return load_le_at<std::uint32_t>(head, at); };
   if (word(0x24) == kZImageMagic) {
-    out.kind = BootImageKind::zimage;
+    out.kind = BootFileKind::zimage;
     const std::uint32_t start = word(0x28).value_or(0);
     const std::uint32_t end = word(0x2c).value_or(0);
     out.memory_bytes = with_extra(file_bytes, end > start ? end - start : 0);
   } else if (word(0x38) == kImageMagic) {
-    out.kind = BootImageKind::image;
+    out.kind = BootFileKind::image;
     out.memory_bytes = with_extra(file_bytes, load_le_at<std::uint64_t>(head, 0x10).value_or(0));
   } else if (word(0) == kUImageMagic) {
-    out.kind = BootImageKind::uimage;
+    out.kind = BootFileKind::uimage;
   } else if (word(0) == kElfMagic) {
-    out.kind = BootImageKind::elf;
+    out.kind = BootFileKind::elf;
   } else if (load_le_at<std::uint16_t>(head, 0) == kGzipMagic) {
-    out.kind = BootImageKind::gzip;
+    out.kind = BootFileKind::gzip;
   }
   return out;
 }
