@@ -166,6 +166,12 @@ bool Builder::absorb(const Start& start, const Line& line, std::uint64_t number)
     const bool dies = begins(line.text, "Internal error: ") || line.text.find("[#") != std::string_view::npos;
     same = !died_ && dies && !ending_ && (report_.kind == Kind::oops || report_.kind == Kind::bug);
     died_ = died_ || same;
+  } else if (start.kind == Kind::panic && report_.kind == Kind::trace && report_.frames.empty()) {
+    // arm64's SError and stack overflow: registers first, then the panic that they are of.
+    same = true;
+    report_.kind = Kind::panic;
+    report_.title = short_title(start.title);
+    registers_done_ = true;
   } else if (start.kind == Kind::panic) {
     same = ends_in_panic(report_.kind, line.text) && report_.panic.empty();
     if (same) {
@@ -245,8 +251,8 @@ void Builder::begin_trace() {
 }
 
 bool Builder::take_frames(std::string_view text, std::uint64_t number) {
-  std::vector<Frame> found;
-  found.reserve(2);
+  std::vector<Frame>& found = found_frames_;
+  found.clear();
   const bool xen = report_.origin.who == Origin::Who::xen;
   const TraceLine line = xen ? TraceLine{parse_xen_trace_line(text, found), false} : parse_trace_line(text, found);
   if (!line.is_frame) {
@@ -275,7 +281,8 @@ bool Builder::take_frames(std::string_view text, std::uint64_t number) {
 }
 
 bool Builder::take_stack_row(std::string_view text, std::uint64_t number) {
-  std::vector<std::uint64_t> words;
+  std::vector<std::uint64_t>& words = found_words_;
+  words.clear();
   const unsigned bytes = parse_word_row(text, words);
   if (bytes == 0) {
     return false;
@@ -293,7 +300,8 @@ bool Builder::take_stack_row(std::string_view text, std::uint64_t number) {
 }
 
 bool Builder::take_registers(std::string_view text, std::uint64_t number) {
-  std::vector<std::pair<std::string, std::uint64_t>> found;
+  Registers& found = found_registers_;
+  found.clear();
   if (!parse_register_line(text, found)) {
     return false;
   }
@@ -307,7 +315,7 @@ bool Builder::take_registers(std::string_view text, std::uint64_t number) {
   }
   if (!registers_done_ && !ending_ && report_.registers.size() + found.size() <= 160) {
     for (auto& entry : found) {
-      if (std::ranges::none_of(report_.registers, [&](const auto& have) { return have.first == entry.first; })) {
+      if (!has_register(report_.registers, entry.first)) {
         report_.registers.push_back(std::move(entry));
       }
     }
@@ -382,9 +390,7 @@ void Builder::take_location(std::string_view text, std::uint64_t number) {
   Frame frame;
   frame.exact = true;
   if (take_symbol(rest, frame)) {
-    if (take(rest, " [") && !rest.empty()) {
-      frame.module = std::string(rest.substr(0, std::min<std::size_t>(rest.find_first_of(" ]"), 64)));
-    }
+    take_module(rest, frame);
     add_spot(number, Spot::What::frame, frame);
     if (!pc_) {
       pc_ = frame;

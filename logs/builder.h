@@ -10,6 +10,7 @@
 #include "logs/prefix.h"
 #include "logs/report.h"
 #include "logs/starts.h"
+#include "logs/tokens.h"
 
 namespace xstack::logs {
 
@@ -70,6 +71,10 @@ class Builder {
 
   Report report_;
   std::vector<Spot> spots_;
+  // What a line held: here so that no line needs memory of its own.
+  std::vector<Frame> found_frames_;
+  std::vector<std::uint64_t> found_words_;
+  Registers found_registers_;
   std::string caller_;
   unsigned misses_ = 0;
   bool died_ = false;      ///< "Oops:" or "Internal error:" was seen

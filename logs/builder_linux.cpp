@@ -4,7 +4,6 @@
 #include <array>
 
 #include "logs/builder.h"
-#include "logs/tokens.h"
 #include "logs/words.h"
 
 namespace xstack::logs {
@@ -249,6 +248,7 @@ Builder::Took Builder::take_linux(std::string_view text, std::uint64_t number) {
     Frame frame;
     frame.exact = begins(text, "PC");
     if (take_symbol(body, frame)) {
+      take_module(body, frame);
       add_spot(number, Spot::What::frame, frame);
       if (begins(text, "PC") && !pc_) {
         pc_ = frame;
@@ -272,9 +272,7 @@ Builder::Took Builder::take_linux(std::string_view text, std::uint64_t number) {
       Frame frame;
       frame.exact = key[0] != 'l';
       if (take_symbol(token, frame)) {
-        if (take(token, " [")) {
-          frame.module = std::string(token.substr(0, std::min<std::size_t>(token.find_first_of(" ]"), 64)));
-        }
+        take_module(token, frame);
         add_spot(number, Spot::What::frame, frame);
         if (key[0] != 'l' && !pc_ && !registers_done_) {
           pc_ = frame;

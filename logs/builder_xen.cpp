@@ -4,7 +4,6 @@
 #include <array>
 
 #include "logs/builder.h"
-#include "logs/tokens.h"
 #include "logs/words.h"
 
 namespace xstack::logs {
@@ -109,7 +108,7 @@ Builder::Took Builder::take_xen(std::string_view text, std::uint64_t number) {
     }
     return Took::yes;
   }
-  if (body.find("stack trace from ") < 8) {
+  if (begins(body, "Guest stack trace from ") || begins(body, "Xen stack trace from ")) {
     // "sp=ADDR:", "rsp=ADDR:", "esp=", "ss:sp=SEG:ADDR:"
     std::string_view value = body.substr(body.rfind('=') + 1);
     const auto first = take_hex(value);

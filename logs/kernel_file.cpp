@@ -154,7 +154,8 @@ std::optional<std::uint64_t> KernelFile::search_only_address(std::string_view na
   std::optional<std::uint64_t> found;
   std::size_t count = 0;
   table_.for_each([&](std::string_view other, std::uint64_t address, std::uint64_t) {
-    if (other.size() == name.size() && other == name) {
+    // Names that differ mostly do so in their last letter.
+    if (other.size() == name.size() && other.back() == name.back() && other == name) {
       found = address;
       ++count;
     }
@@ -165,7 +166,7 @@ std::optional<std::uint64_t> KernelFile::search_only_address(std::string_view na
 std::optional<std::uint64_t> KernelFile::only_address_of(std::string_view name) {
   if (!names_) {
     // An index costs as much as many searches.
-    constexpr std::size_t kFew = 16;
+    constexpr std::size_t kFew = 64;
     if (const auto known = few_names_.find(name); known != few_names_.end()) {
       return known->second;
     }

@@ -51,20 +51,21 @@ std::string describe(const std::vector<SourcePlace>& places) {
 
 }  // namespace
 
-Namer::Namer(KernelFile& names, KernelFile* lines, RowTracer& tracer, Report& report, std::span<const Spot> spots)
-    : names_(names), lines_(lines), tracer_(tracer), report_(report), spots_(spots) {}
+Namer::Namer(KernelFile* names, KernelFile* lines, ModuleBook& modules, RowTracer& tracer, Report& report,
+             std::span<const Spot> spots)
+    : names_(names), lines_(lines), modules_(modules), tracer_(tracer), report_(report), spots_(spots) {}
 
 /// Where the log has a name and an address for one thing, the difference to the file's address is the slide. Those that
 /// have one must agree.
 std::optional<std::uint64_t> Namer::learn_slide() {
   std::optional<std::uint64_t> slide;
   unsigned seen = 0;
-  for (const Spot& spot : spots_) {
+  for (const Spot& spot : names_ != nullptr ? spots_ : std::span<const Spot>()) {
     const Frame& frame = spot.frame;
     if (!frame.address || !frame.offset || frame.symbol.empty() || !frame.module.empty()) {
       continue;
     }
-    const auto address = names_.only_address_of(frame.symbol);
+    const auto address = names_->only_address_of(frame.symbol);
     if (!address) {
       continue;
     }
@@ -89,10 +90,10 @@ std::uint64_t Namer::slide() {
 
 std::optional<CodeSymbol> Namer::symbol_at(std::uint64_t address, bool exact) {
   const std::uint64_t at = address - slide() - (exact ? 0 : 1);
-  return names_.is_text(at) ? names_.table().symbol_at(at) : std::nullopt;
+  return names_ != nullptr && names_->is_text(at) ? names_->table().symbol_at(at) : std::nullopt;
 }
 
-/// Where to look up the lines of a frame, as the file with the lines has it. Of a module's code it knows nothing.
+/// Where to look up the lines of a frame of the kernel proper, as the file with the lines has it.
 std::optional<std::uint64_t> Namer::place_of(const Frame& frame) {
   if (lines_ == nullptr || !frame.module.empty()) {
     return std::nullopt;
@@ -109,6 +110,9 @@ std::optional<std::uint64_t> Namer::place_of(const Frame& frame) {
 }
 
 std::vector<SourcePlace> Namer::places_of(const Frame& frame) {
+  if (!frame.module.empty()) {
+    return modules_.places_of(frame);
+  }
   const auto place = place_of(frame);
   return place ? lines_->places_at(*place) : std::vector<SourcePlace>();
 }
@@ -116,7 +120,7 @@ std::vector<SourcePlace> Namer::places_of(const Frame& frame) {
 std::string Namer::note_of(const Spot& spot) {
   const Frame& frame = spot.frame;
   if (!frame.symbol.empty()) {
-    return lines_ != nullptr ? describe(places_of(frame)) : std::string();
+    return describe(places_of(frame));
   }
   if (!frame.address) {
     return {};
@@ -124,7 +128,8 @@ std::string Namer::note_of(const Spot& spot) {
   const bool word = spot.what == Spot::What::word;
   std::uint64_t halves[2] = {*frame.address, 0};
   std::size_t count = 1;
-  if (word && report_.stack_word == 8 && *frame.address >> 32 != 0 && names_.text_end() <= 0xffffffffULL) {
+  if (word && report_.stack_word == 8 && *frame.address >> 32 != 0 && names_ != nullptr &&
+      names_->text_end() <= 0xffffffffULL) {
     // An arm64 Xen prints a 32-bit guest's words two at a time, the second one first.
     halves[0] = *frame.address & 0xffffffffU;
     halves[1] = *frame.address >> 32;
@@ -151,11 +156,11 @@ void Namer::fill_frames() {
   std::vector<Frame> filled;
   filled.reserve(report_.frames.size());
   for (Frame& frame : report_.frames) {
-    if (frame.address && frame.symbol.empty()) {
+    if (names_ != nullptr && frame.address && frame.symbol.empty()) {
       const std::uint64_t at = *frame.address - slide() - (frame.exact ? 0 : 1);
       // What an unwinder found is code; other words are more likely chance.
-      const bool is_code = frame.found_by.empty() || frame.guess ? names_.is_text(at) : names_.is_code(at);
-      if (const auto symbol = is_code ? names_.table().symbol_at(at) : std::nullopt) {
+      const bool is_code = frame.found_by.empty() || frame.guess ? names_->is_text(at) : names_->is_code(at);
+      if (const auto symbol = is_code ? names_->table().symbol_at(at) : std::nullopt) {
         frame.symbol = symbol->name;
         frame.offset = *frame.address - slide() - symbol->start.value;
         frame.size = symbol->size != 0 ? std::optional(symbol->size) : std::nullopt;
@@ -185,8 +190,8 @@ void Namer::fill_frames() {
 /// A trace made from the registers and the rows goes below them.
 void Namer::trace_rows(std::vector<Note>& notes) {
   // With the image, if there is one: it has the code and the unwind tables.
-  KernelFile& image = lines_ != nullptr && lines_->is_xen() == names_.is_xen() ? *lines_ : names_;
-  const bool traced = tracer_.trace(report_, image, slide());
+  KernelFile* image = names_ != nullptr && lines_ != nullptr && lines_->is_xen() == names_->is_xen() ? lines_ : names_;
+  const bool traced = image != nullptr && tracer_.trace(report_, *image, slide());
   fill_frames();
   if (!traced) {
     return;

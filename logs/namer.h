@@ -9,6 +9,7 @@
 
 #include "logs/builder.h"
 #include "logs/kernel_file.h"
+#include "logs/module_book.h"
 #include "logs/report.h"
 #include "logs/row_tracer.h"
 #include "logs/symbol_store.h"
@@ -18,8 +19,9 @@ namespace xstack::logs {
 /// Names for one report, from the files of its kernel.
 class Namer {
  public:
-  /// `lines` may be null; all must outlive this.
-  Namer(KernelFile& names, KernelFile* lines, RowTracer& tracer, Report& report, std::span<const Spot> spots);
+  /// The kernel's own files may be null, with `lines` what has source lines; all must outlive this.
+  Namer(KernelFile* names, KernelFile* lines, ModuleBook& modules, RowTracer& tracer, Report& report,
+        std::span<const Spot> spots);
 
   /// Fills in the report's frames and returns what there is to say of its lines, in their order.
   [[nodiscard]] std::vector<Note> notes();
@@ -34,8 +36,9 @@ class Namer {
   void trace_rows(std::vector<Note>& notes);
   void fill_frames();
 
-  KernelFile& names_;
+  KernelFile* names_;
   KernelFile* lines_;
+  ModuleBook& modules_;
   RowTracer& tracer_;
   Report& report_;
   std::span<const Spot> spots_;

@@ -30,9 +30,10 @@ struct Frame {
   std::optional<std::uint64_t> offset;   ///< absent in the first half of arm32's "a from b+0x1/0x2"
   std::optional<std::uint64_t> size;
   std::string module;
-  bool exact = false;         ///< a program counter, not a return address
-  bool guess = false;         ///< marked "?" by the kernel, or found by looking at the words of the stack
-  bool from_symbols = false;  ///< the name comes from a symbol file, not from the log
+  std::string module_build_id;  ///< hexadecimal, when the log says it
+  bool exact = false;           ///< a program counter, not a return address
+  bool guess = false;           ///< marked "?" by the kernel, or found by looking at the words of the stack
+  bool from_symbols = false;    ///< the name comes from a symbol file, not from the log
   bool inlined = false;
   std::string found_by;  ///< of a trace that was made from registers and rows of a stack: as in xstack's other traces
   std::string file;      ///< empty when not known

@@ -117,12 +117,7 @@ void Scanner::look_at(const Line& line) {
   if (line.origin.who == Origin::Who::xen) {
     xen_seen_ = true;
   }
-  if (const auto stage = boot_stage(line)) {
-    stage_ = std::string(*stage);
-    if (line.origin.who == Origin::Who::domain) {
-      stage_ += " (d" + std::to_string(line.origin.domain) + ")";
-    }
-  }
+  progress_.note(line);
   const WriterKey key{static_cast<int>(line.origin.who), line.origin.domain};
   std::string_view text = line.text;
   if (take(text, "Linux version ") && (writers_.size() < kMostWriters || writers_.contains(key))) {
@@ -276,7 +271,7 @@ void Scanner::close(std::size_t index, bool truncated) {
       report.kaslr_offset = writer->second.kaslr_offset;
     }
   }
-  report.stage = stage_;
+  report.stage = progress_.stage(origin, report.domain);
   report.truncated = truncated;
   if (builder->finish()) {
     sink_.report(report, builder->spots());

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "logs/boot_progress.h"
 #include "logs/builder.h"
 
 namespace xstack::logs {
@@ -53,8 +54,7 @@ class Scanner {
   /// The log has ended.
   void finish();
 
-  /// How far the boot has come; empty when nothing said so.
-  [[nodiscard]] const std::string& stage() const { return stage_; }
+  [[nodiscard]] const BootProgress& progress() const { return progress_; }
   [[nodiscard]] std::uint64_t lines() const { return line_; }
 
  private:
@@ -92,7 +92,7 @@ class Scanner {
   std::string held_;
   std::vector<HeldLine> held_lines_;
   std::map<WriterKey, Writer> writers_;
-  std::string stage_;
+  BootProgress progress_;
   bool xen_seen_ = false;
   std::uint64_t lead_in_line_ = 0;  ///< 0: none
   /// The hardware domain's line that Xen's text broke into: it goes on in the next line without a prefix.

@@ -128,7 +128,7 @@ bool is_x86_die(std::string_view text) {
                                         "double fault: "sv,        "stack segment: "sv,     "int3: "sv,
                                         "alignment check: "sv,     "segment not present"sv, "invalid TSS"sv,
                                         "kernel stack overflow"sv, "unexpected #"sv};
-  return has(text, "[#") && std::ranges::any_of(kNames, [&](std::string_view n) { return begins(text, n); });
+  return std::ranges::any_of(kNames, [&](std::string_view n) { return begins(text, n); }) && has(text, "[#");
 }
 
 }  // namespace
@@ -188,7 +188,7 @@ std::optional<Start> xen_start(std::string_view text) {
   if (begins(text, "Domain ") && (has(text, ") crashed on cpu#") || has(text, " reported crashed by domain "))) {
     return Start{Kind::domain_crash, text};
   }
-  if (begins(text, "Panic on CPU ") || has(text.substr(0, 32), ": Unexpected Trap: ")) {
+  if (begins(text, "Panic on CPU ") || (begins(text, "CPU") && has(text.substr(0, 32), ": Unexpected Trap: "))) {
     return Start{Kind::xen_panic, text};
   }
   if (begins(text, "Xen BUG at ")) {
@@ -218,37 +218,6 @@ bool is_lead_in(std::string_view text) {
     return true;
   }
   return text.size() >= 20 && text.front() == '=' && text.find_first_not_of('=') == std::string_view::npos;
-}
-
-std::optional<std::string_view> boot_stage(const Line& line) {
-  const std::string_view text = line.text;
-  if (begins(text, "U-Boot SPL ") || begins(text, "U-Boot TPL ")) {
-    return "U-Boot SPL";
-  }
-  if (begins(text, "U-Boot 2")) {
-    return "U-Boot";
-  }
-  if (begins(text, "Starting kernel")) {
-    return "kernel started";
-  }
-  if (line.origin.who == Origin::Who::xen) {
-    return begins(text, "Xen version ")      ? std::optional("Xen"sv)
-           : begins(text, "*** LOADING DOM") ? std::optional("Xen loads domain 0"sv)
-                                             : std::nullopt;
-  }
-  if (begins(text, "Linux version ")) {
-    return "Linux";
-  }
-  if (begins(text, "Freeing unused kernel ")) {
-    return "Linux is up";
-  }
-  if (begins(text, "Run /")) {
-    return "init";
-  }
-  if (text.ends_with("login: ") || text.ends_with("login:")) {
-    return "login";
-  }
-  return std::nullopt;
 }
 
 }  // namespace xstack::logs

@@ -5,7 +5,6 @@
 #include <string_view>
 
 #include "logs/kind.h"
-#include "logs/prefix.h"
 
 namespace xstack::logs {
 
@@ -23,8 +22,5 @@ struct Start {
 
 /// Lines that come right before a start and belong to its report: "---[ cut here ]---", "8<---", KASAN's rows of "=".
 [[nodiscard]] bool is_lead_in(std::string_view text);
-
-/// How far a boot has come, when this line says so: "U-Boot", "Xen", "Linux", "init", "login", ...; else nothing.
-[[nodiscard]] std::optional<std::string_view> boot_stage(const Line& line);
 
 }  // namespace xstack::logs

@@ -105,11 +105,38 @@ bool SymbolStore::is_of(KernelFile& file, const Report& report, bool told) {
   return !release || *release == mine;
 }
 
+/// Is the file for this domain, or for Xen, by what was said with it?
+bool SymbolStore::is_meant(const SymbolSpec& spec, const Report& report) {
+  switch (spec.who) {
+    case SymbolSpec::Who::xen:
+      return about_xen(report);
+    case SymbolSpec::Who::domain:
+      return !about_xen(report) && report.domain.value_or(0) == spec.domain;
+    case SymbolSpec::Who::anyone:
+      break;
+  }
+  return false;
+}
+
 SymbolStore::Files SymbolStore::choose(const Report& report) {
+  Files files = kernel_files(report);
+  std::vector<std::string> given;
+  for (const auto& spec : specs_) {
+    if (module_of_file(spec.path) && (spec.who == SymbolSpec::Who::anyone || is_meant(spec, report))) {
+      given.push_back(spec.path);
+    }
+  }
+  const std::string release = kernel_release(report);
+  files.modules = std::make_shared<ModuleBook>(std::move(given), directories_,
+                                               release.empty() ? std::nullopt : std::optional(release));
+  return files;
+}
+
+SymbolStore::Files SymbolStore::kernel_files(const Report& report) {
   Files files;
   const bool xen = about_xen(report);
   const auto take_file = [&](const std::string& path, bool told) {
-    KernelFile* file = load(path);
+    KernelFile* file = module_of_file(path) ? nullptr : load(path);
     if (file == nullptr || (!told && file->is_xen() != xen) || !is_of(*file, report, told)) {
       return;
     }
@@ -119,11 +146,7 @@ SymbolStore::Files SymbolStore::choose(const Report& report) {
     }
   };
   for (const auto& spec : specs_) {
-    const bool meant = spec.who == SymbolSpec::Who::xen ? xen
-                       : spec.who == SymbolSpec::Who::domain
-                           ? !xen && (report.domain ? *report.domain == spec.domain : spec.domain == 0)
-                           : false;
-    if (meant) {
+    if (is_meant(spec, report)) {
       take_file(spec.path, true);
     }
   }
@@ -183,10 +206,11 @@ std::vector<Note> SymbolStore::name(Report& report, std::span<const Spot> spots)
     return {};
   }
   const Files files = files_for(report);
-  if (files.names == nullptr) {
-    return {};
+  auto notes = Namer(files.names, files.lines, *files.modules, tracer_, report, spots).notes();
+  for (std::string& warning : files.modules->take_warnings()) {
+    warn(std::move(warning));
   }
-  return Namer(*files.names, files.lines, tracer_, report, spots).notes();
+  return notes;
 }
 
 }  // namespace xstack::logs

@@ -15,6 +15,7 @@
 
 #include "logs/builder.h"
 #include "logs/kernel_file.h"
+#include "logs/module_book.h"
 #include "logs/report.h"
 #include "logs/row_tracer.h"
 
@@ -52,16 +53,19 @@ class SymbolStore {
   [[nodiscard]] const std::vector<std::string>& warnings() const { return warnings_; }
 
  private:
-  /// The files for one kernel: either may be null, and both may be the same.
+  /// The files for one kernel: the first two may be null, and may be the same.
   struct Files {
     KernelFile* names = nullptr;
     KernelFile* lines = nullptr;
+    std::shared_ptr<ModuleBook> modules;
   };
   using Key = std::tuple<bool, unsigned, std::string, std::string>;  ///< Xen?, domain + 1, release, build-id
 
   [[nodiscard]] KernelFile* load(const std::string& path);
   [[nodiscard]] Files files_for(const Report& report);
   [[nodiscard]] Files choose(const Report& report);
+  [[nodiscard]] Files kernel_files(const Report& report);
+  [[nodiscard]] static bool is_meant(const SymbolSpec& spec, const Report& report);
   [[nodiscard]] bool is_of(KernelFile& file, const Report& report, bool told);
   void warn(std::string text);
 

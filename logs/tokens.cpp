@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 
 #include "logs/words.h"
 
@@ -42,22 +41,6 @@ bool take_bracketed(std::string_view& text, std::optional<std::uint64_t>& addres
   rest.remove_prefix(close + 2);
   text = rest;
   return true;
-}
-
-/// "[module]", or "[module 0123..build id]".
-void take_module(std::string_view& text, Frame& frame) {
-  std::string_view rest = text;
-  skip_blanks(rest);
-  if (!take(rest, "[")) {
-    return;
-  }
-  const std::size_t close = rest.substr(0, 128).find(']');
-  if (close == std::string_view::npos || close == 0 || rest[0] == '<') {
-    return;
-  }
-  const std::string_view inside = rest.substr(0, close);
-  frame.module = std::string(inside.substr(0, inside.find(' ')));
-  text = rest.substr(close + 1);
 }
 
 /// A name alone, as in the first half of arm32's lines.
@@ -139,6 +122,12 @@ TraceLine parse_new_arm(std::string_view text, std::vector<Frame>& frames) {
   return {true, true};
 }
 
+/// Has the line what every form of a frame has? Most lines of a report have not.
+bool may_be_frame(std::string_view text, bool indented) {
+  return text.front() == '[' || text.find('+') != std::string_view::npos || begins(text, "0x") || begins(text, "? ") ||
+         begins(text, "Function entered") || (indented && text.find(" from 0x") != std::string_view::npos);
+}
+
 // Linux's and Xen's, lower case, sorted.
 constexpr std::array kRegisterNames = {
     "cpsr"sv,    "cr0"sv,       "cr2"sv,       "cr3"sv,   "cr4"sv,       "cs"sv,        "dfar"sv,
@@ -199,7 +188,7 @@ std::optional<std::uint64_t> take_value(std::string_view& text) {
 }
 
 void add(Registers& out, std::string name, std::uint64_t value) {
-  if (out.size() < kMostRegisters && std::ranges::none_of(out, [&](const auto& have) { return have.first == name; })) {
+  if (out.size() < kMostRegisters && !has_register(out, name)) {
     out.emplace_back(std::move(name), value);
   }
 }
@@ -208,8 +197,7 @@ void add(Registers& out, std::string name, std::uint64_t value) {
 std::optional<std::string> take_name(std::string_view& text) {
   static constexpr std::size_t kLongest = 10;
   std::size_t n = 0;
-  while (n < text.size() && n < kLongest &&
-         (std::isalnum(static_cast<unsigned char>(text[n])) != 0 || text[n] == '_')) {
+  while (n < text.size() && n < kLongest && (is_letter(text[n]) || is_digit(text[n]) || text[n] == '_')) {
     ++n;
   }
   std::string_view rest = text.substr(n);
@@ -223,6 +211,26 @@ std::optional<std::string> take_name(std::string_view& text) {
 }
 
 }  // namespace
+
+void take_module(std::string_view& text, Frame& frame) {
+  std::string_view rest = text;
+  skip_blanks(rest);
+  if (!take(rest, "[")) {
+    return;
+  }
+  const std::size_t close = rest.substr(0, 128).find(']');
+  if (close == std::string_view::npos || close == 0 || rest[0] == '<') {
+    return;
+  }
+  const std::string_view inside = rest.substr(0, close);
+  const std::size_t blank = std::min(inside.find(' '), inside.size());
+  frame.module = std::string(inside.substr(0, blank));
+  const std::string_view id = trimmed(inside.substr(blank));
+  if (id.size() == 40 && std::ranges::all_of(id, [](char c) { return hex_value(c) >= 0; })) {
+    frame.module_build_id = std::string(id);
+  }
+  text = rest.substr(close + 1);
+}
 
 bool take_symbol(std::string_view& text, Frame& frame) {
   std::size_t n = 0;
@@ -254,7 +262,7 @@ bool take_symbol(std::string_view& text, Frame& frame) {
 TraceLine parse_trace_line(std::string_view text, std::vector<Frame>& frames) {
   const bool indented = !text.empty() && is_blank(text.front());
   skip_blanks(text);
-  if (text.size() < 5) {
+  if (text.size() < 5 || !may_be_frame(text, indented)) {
     return {};
   }
   if (text.front() == '[' || begins(text, "Function entered")) {
@@ -303,6 +311,13 @@ bool parse_xen_trace_line(std::string_view text, std::vector<Frame>& frames) {
   }
   frames.push_back(std::move(frame));
   return true;
+}
+
+bool has_register(const Registers& registers, std::string_view name) {
+  // Most names differ in their last letter.
+  return std::ranges::any_of(registers, [&](const auto& have) {
+    return have.first.size() == name.size() && have.first.back() == name.back() && have.first == name;
+  });
 }
 
 bool parse_register_line(std::string_view text, Registers& out) {

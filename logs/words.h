@@ -17,12 +17,16 @@ namespace xstack::logs {
 [[nodiscard]] constexpr int hex_value(char c) {
   return is_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
+[[nodiscard]] constexpr bool is_letter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
 [[nodiscard]] constexpr bool is_blank(char c) {
   return c == ' ' || c == '\t';
 }
 
-/// text.starts_with(word), with a look at the first character before anything else: most words are not there.
-[[nodiscard]] constexpr bool begins(std::string_view text, std::string_view word) {
+/// text.starts_with(word), with a look at the first character before anything else: most words are not there. Inlined
+/// everywhere, so that words that are known are compared without a call.
+[[nodiscard, gnu::always_inline]] constexpr bool begins(std::string_view text, std::string_view word) {
   return text.size() >= word.size() && text.front() == word.front() && text.substr(0, word.size()) == word;
 }
 

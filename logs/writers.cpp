@@ -190,7 +190,7 @@ std::string heading(const Report& report) {
 }
 
 void JunitWriter::begin_log(const std::string& file) {
-  suites_.push_back({file, {}, 0});
+  suites_.push_back({file, {}, 0, {}});
 }
 
 void JunitWriter::add(const Report& report, bool failure) {
@@ -214,17 +214,26 @@ void JunitWriter::add(const Report& report, bool failure) {
   suite.cases.push_back(std::move(text));
 }
 
+void JunitWriter::end_log(const std::string& progress) {
+  if (!suites_.empty()) {
+    suites_.back().progress = progress;
+  }
+}
+
 std::string JunitWriter::finish() const {
   std::string out = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n";
   for (const auto& suite : suites_) {
     const std::size_t tests = std::max<std::size_t>(suite.cases.size(), 1);
-    out += fmt::format("  <testsuite name=\"xstack log {0}\" tests=\"{1}\" failures=\"{2}\">\n", escape_xml(suite.file),
-                       tests, suite.failures);
+    out += fmt::format("  <testsuite name=\"xstack log {0}\" tests=\"{1}\" failures=\"{2}\" errors=\"0\">\n",
+                       escape_xml(suite.file), tests, suite.failures);
     for (const auto& test : suite.cases) {
       out += test;
     }
     if (suite.cases.empty()) {
       out += fmt::format("    <testcase classname=\"{}\" name=\"no crash\"/>\n", escape_xml(suite.file));
+    }
+    if (!suite.progress.empty()) {
+      out += fmt::format("    <system-out>reached {}</system-out>\n", escape_xml(suite.progress));
     }
     out += "  </testsuite>\n";
   }
@@ -243,6 +252,13 @@ void Summary::add(const Report& report, const std::string& file) {
   }
 }
 
+void Summary::add_quiet(const std::string& progress, const std::string& file) {
+  if (quiet_.size() < kMostSignatures || quiet_.contains(progress)) {
+    auto& entry = quiet_[progress];
+    entry.file = entry.count++ == 0 ? file : entry.file;
+  }
+}
+
 std::string Summary::text() const {
   std::vector<std::pair<std::string, Entry>> sorted(entries_.begin(), entries_.end());
   std::ranges::stable_sort(sorted, [](const auto& a, const auto& b) { return a.second.count > b.second.count; });
@@ -253,6 +269,12 @@ std::string Summary::text() const {
   }
   if (beyond_ != 0) {
     out += fmt::format("{:6} more, of signatures beyond the first {}\n", beyond_, kMostSignatures);
+  }
+  std::vector<std::pair<std::string, Quiet>> quiet(quiet_.begin(), quiet_.end());
+  std::ranges::stable_sort(quiet, [](const auto& a, const auto& b) { return a.second.count > b.second.count; });
+  for (const auto& [progress, entry] : quiet) {
+    out += fmt::format("{:6} no crash, {} ({})\n", entry.count,
+                       progress.empty() ? "no boot seen" : "reached " + escape(progress), escape(entry.file));
   }
   return out;
 }

@@ -29,6 +29,8 @@ class JunitWriter {
  public:
   void begin_log(const std::string& file);
   void add(const Report& report, bool failure);
+  /// `progress`: how far the boot came; may be empty.
+  void end_log(const std::string& progress);
   [[nodiscard]] std::string finish() const;
 
  private:
@@ -36,14 +38,18 @@ class JunitWriter {
     std::string file;
     std::vector<std::string> cases;
     std::size_t failures = 0;
+    std::string progress;
   };
   std::vector<Suite> suites_;
 };
 
-/// One line for each signature, most frequent first.
+/// One line for each signature, most frequent first; then one for each way that logs without a crash end, since a board
+/// that stops on its way up says nothing.
 class Summary {
  public:
   void add(const Report& report, const std::string& file);
+  /// A log in which nothing counted as a crash. `progress`: how far the boot came; may be empty.
+  void add_quiet(const std::string& progress, const std::string& file);
   [[nodiscard]] std::string text() const;
 
  private:
@@ -54,8 +60,13 @@ class Summary {
     std::string place;  ///< of the first: file and line
     bool known = false;
   };
+  struct Quiet {
+    std::uint64_t count = 0;
+    std::string file;  ///< the first
+  };
   std::map<std::string, Entry> entries_;
-  std::uint64_t beyond_ = 0;  ///< reports whose signatures were too many to keep
+  std::map<std::string, Quiet> quiet_;  ///< by progress
+  std::uint64_t beyond_ = 0;            ///< reports whose signatures were too many to keep
 };
 
 /// Text for a terminal: control characters and bytes that are no UTF-8 as \xNN; line ends and tabs stay.

@@ -60,6 +60,7 @@ class LogRun final : public logs::Sink {
 
   void begin(const std::string& file) {
     file_ = file;
+    quiet_ = true;
     junit_.begin_log(file);
   }
 
@@ -82,6 +83,7 @@ class LogRun final : public logs::Sink {
     report.known = known_.contains(report.signature);
     // A warning that a kernel panicked of is a panic.
     const bool fails = counts(report.kind) || (!report.panic.empty() && counts(Kind::panic));
+    quiet_ = quiet_ && !fails;
     crash_ = crash_ || (fails && !report.known);
     known_crash_ = known_crash_ || (fails && report.known);
     if (options_.json) {
@@ -119,7 +121,12 @@ class LogRun final : public logs::Sink {
     add_noted(text, number);
   }
 
-  void end_log() {
+  /// `progress`: how far the boot came.
+  void end_log(const std::string& progress) {
+    junit_.end_log(progress);
+    if (quiet_ && options_.summary) {
+      summary_.add_quiet(progress, file_);
+    }
     notes_.clear();
     note_ = 0;
     headings_.clear();
@@ -254,6 +261,7 @@ class LogRun final : public logs::Sink {
   logs::JunitWriter junit_;
   logs::Summary summary_;
   Result<void> written_;
+  bool quiet_ = true;  ///< nothing in this log counted
   bool crash_ = false;
   bool known_crash_ = false;
 };
@@ -285,11 +293,11 @@ Result<void> scan(const Invocation& invocation, const std::string& path, LogRun&
   }
   scanner.finish();
   run.flush();
-  run.end_log();
+  const std::string progress = scanner.progress().text();
+  run.end_log(progress);
   if (invocation.options.verbose) {
-    (void)invocation.console.err.write(
-        fmt::format("xstack: {}: {} lines, {}\n", escape(path), scanner.lines(),
-                    scanner.stage().empty() ? "no boot seen" : "reached " + escape(scanner.stage())));
+    (void)invocation.console.err.write(fmt::format("xstack: {}: {} lines, {}\n", escape(path), scanner.lines(),
+                                                   progress.empty() ? "no boot seen" : "reached " + progress));
   }
   return result;
 }

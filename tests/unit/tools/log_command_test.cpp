@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // `xstack log` as a whole: files in, output and exit status out.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <fstream>
 #include <set>
 #include <sstream>
 #include <thread>
 
+#include "symbols/debug_file.h"
 #include "tests/support/json_schema.h"
 #include "tests/unit/guest/scratch_directory.h"
 #include "tools/cli/run.h"
@@ -87,7 +90,8 @@ TEST_F(LogCommand, KnownCrashesHaveAStatusOfTheirOwn) {
 TEST_F(LogCommand, JsonIsWhatTheSchemaSays) {
   test::SchemaValidator validator(nlohmann::json::parse(slurp(XSTACK_LOG_SCHEMA)));
   for (const char* name : {"arm64-oops", "arm32-oops-6.1", "x86-oops-3.x", "xen-domain-crash-pv", "xen-panic-x86",
-                           "interleaved-domains", "xen-key-d-arm32-guest-on-arm64", "not-utf8", "hung-task"}) {
+                           "interleaved-domains", "xen-key-d-arm32-guest-on-arm64", "not-utf8", "hung-task",
+                           "xen-panic-x86-nmi-real", "xen-panic-arm32-real", "arm64-kfence", "x86-32-oops-5.10"}) {
     (void)run({"--json", form(name)});
     std::istringstream lines(out_);
     int count = 0;
@@ -142,6 +146,86 @@ TEST_F(LogCommand, NamesComeFromTheFileOfTheDomain) {
   EXPECT_THAT(out_, HasSubstr("lab_caller+0x57"));
   (void)run({"-s", "d4=" + map, form("xen-domain-crash-pv")});
   EXPECT_EQ(out_, slurp(form("xen-domain-crash-pv")));
+}
+
+/// A map in which one address has this name.
+std::string map_with(const std::string& name) {
+  return "ffffffff81000000 T _stext\nffffffff81000100 T " + name +
+         "\nffffffff81000200 T end\nffffffff82000000 T _etext\n";
+}
+
+/// What a kernel of this release writes of that address, behind `prefix`.
+std::string panic_at(const std::string& prefix, const std::string& release) {
+  return prefix + "[    0.000000] Linux version " + release + " (gcc)\n" + prefix +
+         "[    9.000000] Kernel panic - not syncing: x\n" + prefix + "[    9.000000] Call Trace:\n" + prefix +
+         "[    9.000000]  [<ffffffff81000150>] 0xffffffff81000150\n" + prefix +
+         "[    9.000000] ---[ end Kernel panic - not syncing: x\n";
+}
+
+TEST_F(LogCommand, EveryWriterHasItsOwnSymbols) {
+  const auto log =
+      file("log", "(XEN) Xen version 4.17.5\n" + panic_at("", "6.1.0-a") + panic_at("(d3) ", "6.1.0-b") +
+                      "(XEN) Xen call trace:\n(XEN)    [<ffffffff81000150>] 0xffffffff81000150\n(XEN) x\n");
+  (void)run({"--debug-dir", "none", "-s", "dom0=" + file("m0", map_with("of_dom0")), "-s",
+             "d3=" + file("m3", map_with("of_d3")), "-s", "xen=" + file("mx", map_with("of_xen")), log});
+  EXPECT_THAT(out_, HasSubstr("\n[    9.000000]  [<ffffffff81000150>] 0xffffffff81000150  # of_dom0+0x50/0x100\n"));
+  EXPECT_THAT(out_, HasSubstr("\n(d3) [    9.000000]  [<ffffffff81000150>] 0xffffffff81000150  # of_d3+0x50/0x100\n"));
+  EXPECT_THAT(out_, HasSubstr("\n(XEN)    [<ffffffff81000150>] 0xffffffff81000150  # of_xen+0x50/0x100\n"));
+}
+
+TEST_F(LogCommand, SymbolsAreFoundByTheRelease) {
+  const auto log = file("log", panic_at("(d1) ", "6.1.0-a") + panic_at("(d2) ", "6.1.0-b"));
+  std::filesystem::create_directories(scratch_.file("boot"));
+  (void)file("boot/System.map-6.1.0-a", map_with("of_a"));
+  (void)file("System.map-6.1.0-b", map_with("of_b"));
+  (void)run({"--debug-dir", scratch_.file(""), log});
+  EXPECT_THAT(out_, HasSubstr("\n(d1) [    9.000000]  [<ffffffff81000150>] 0xffffffff81000150  # of_a+0x50/0x100\n"));
+  EXPECT_THAT(out_, HasSubstr("\n(d2) [    9.000000]  [<ffffffff81000150>] 0xffffffff81000150  # of_b+0x50/0x100\n"));
+  // A file whose name says another release is not this kernel's, unless the user says so.
+  (void)run({"--debug-dir", "none", "-s", scratch_.file("System.map-6.1.0-b"), log});
+  EXPECT_THAT(out_, Not(HasSubstr("(d1) [    9.000000]  [<ffffffff81000150>] 0xffffffff81000150  #")));
+  EXPECT_THAT(out_, HasSubstr("# of_b+0x50/0x100"));
+  (void)run({"--debug-dir", "none", "-s", "d1=" + scratch_.file("System.map-6.1.0-b"), log});
+  EXPECT_THAT(out_, HasSubstr("(d1) [    9.000000]  [<ffffffff81000150>] 0xffffffff81000150  # of_b+0x50/0x100\n"));
+}
+
+TEST_F(LogCommand, FramesOfModulesHaveLines) {
+  const std::string fixture = std::string(XSTACK_FIXTURES) + "/dwarf5.ko";
+  auto module = DebugFile::open(fixture, std::nullopt);
+  ASSERT_TRUE(module);
+  std::uint64_t size = 0;
+  for (const auto& function : (*module)->functions()) {
+    size = function.name == "outer" ? function.size : size;
+  }
+  std::filesystem::create_directories(scratch_.file("lib/modules/6.1.0-lab/kernel"));
+  (void)file("lib/modules/6.1.0-lab/kernel/lab-mod.ko", slurp(fixture));
+  const auto log = file(
+      "log", fmt::format("(d3) Linux version 6.1.0-lab (gcc)\n(d3) Kernel panic - not syncing: x\n(d3) Call Trace:\n"
+                         "(d3)  outer+0x{0:x}/0x{0:x} [lab_mod]\n(d3) ---[ end Kernel panic - not syncing: x\n",
+                         size));
+  for (const auto& options :
+       {std::vector<std::string>{"--debug-dir", scratch_.file("")},
+        {"--debug-dir", "none", "-s", "d3=" + scratch_.file("lib/modules/6.1.0-lab/kernel/lab-mod.ko")}}) {
+    auto arguments = options;
+    arguments.push_back(log);
+    (void)run(arguments);
+    EXPECT_THAT(out_, HasSubstr(" [lab_mod]  # ")) << options[1];
+    EXPECT_THAT(out_, HasSubstr("fixture.c:19\n"));
+    EXPECT_THAT(err_, IsEmpty());
+  }
+  (void)run({"--debug-dir", "none", "-s", "d4=" + scratch_.file("lib/modules/6.1.0-lab/kernel/lab-mod.ko"), log});
+  EXPECT_EQ(out_, slurp(log));
+}
+
+TEST_F(LogCommand, QuietLogsSayHowFarTheBootCame) {
+  const auto hangs = file("hangs", "(XEN) Xen version 4.17.5\n(XEN) *** LOADING DOMAIN 0 ***\n");
+  const auto fine = file("fine", "[    0.000000] Linux version 6.1.0 (gcc)\nlab login: \n");
+  const auto junit = scratch_.file("junit.xml");
+  (void)run({"--summary", "--verbose", "--junit", junit, fine, hangs, fine, form("kasan")});
+  EXPECT_THAT(out_,
+              HasSubstr("     2 no crash, reached login (" + fine + ")\n     1 no crash, reached Xen, which loads "));
+  EXPECT_THAT(err_, HasSubstr(hangs + ": 2 lines, reached Xen, which loads domain 0\n"));
+  EXPECT_THAT(slurp(junit), HasSubstr("<system-out>reached Xen, which loads domain 0</system-out>"));
 }
 
 TEST_F(LogCommand, TheSlideIsTakenFromTheLog) {
