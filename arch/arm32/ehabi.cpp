@@ -83,7 +83,7 @@ class Machine {
 
   tl::expected<EhabiResult, EhabiFailure> run() {
     if (!vsp_) {
-      return bad("the stack pointer is not known");
+      return tl::unexpected(EhabiFailure{EhabiFailure::Kind::unknown_sp, "the stack pointer is not known"});
     }
     while (!finished_ && !failure_ && left() != 0) {
       step();

@@ -26,9 +26,9 @@ struct EhabiEntry {
   std::variant<CantUnwind, EhabiOpcodes> what;
 };
 
-/// Why a table gave nothing: not_covered is no error, the pc is simply in no table.
+/// Why a table gave nothing: not_covered is no error, the pc is simply in no table; unknown_sp is none of the table's.
 struct EhabiFailure {
-  enum class Kind : std::uint8_t { not_covered, bad_table, unreadable } kind{};
+  enum class Kind : std::uint8_t { not_covered, bad_table, unreadable, unknown_sp } kind{};
   std::string detail;
 };
 

@@ -258,6 +258,9 @@ class Stepper {
       case EhabiFailure::Kind::unreadable:
         note(EndReason::unreadable, failure.detail);
         return;
+      case EhabiFailure::Kind::unknown_sp:
+        note(EndReason::no_unwind_info, failure.detail);
+        return;
     }
   }
 
