@@ -32,9 +32,11 @@ struct CpuState {
   const char* current_bank = nullptr;  ///< the RegisterInfo::bank in use, when the architecture has banks
   bool mmu_on = true;
   /// How this vCPU translates, in the order to try: its own registers first, then what they imply of the kernel's half
-  /// (the other root of a pair, an arm32 TTBR1 that a process table lacks). Never empty.
+  /// (the other root of a pair, an arm32 TTBR1 that a process table lacks). Empty when the input has no such registers,
+  /// until the tables were found in memory (linux/table_search.h).
   std::vector<std::shared_ptr<const Translation>> translations;
-  std::vector<std::string> warnings;  ///< "the MMU is off: addresses are physical", ...
+  std::optional<TableForm> table_form;  ///< set then: what no register says
+  std::vector<std::string> warnings;    ///< "the MMU is off: addresses are physical", ...
   /// Why registers of other modes than the current one are not known: "lr_fiq: a 32-bit Xen never reports it".
   std::vector<std::string> notes;
 };
@@ -70,8 +72,14 @@ struct ArchOps {
   /// Decodes one vCPU. Errors: bad_format when the context has an impossible size.
   Result<CpuState> (*decode)(const GuestIdentity& guest, const VcpuContext& vcpu) = nullptr;
 
-  /// The same regime as the vCPU's, with another root: for the kernel's own tables found by linux/.
+  /// The same regime as the vCPU's (of its registers, else of its table_form), with another root: for the kernel's own
+  /// tables found by linux/.
   std::shared_ptr<const Translation> (*translation_with_root)(const CpuState& cpu, GuestPhys root) = nullptr;
+
+  /// The forms that kernels' page tables have on this architecture, the likeliest first, and the kernel's half of the
+  /// address space as tables of such a form below `root` have it: for when no register says so.
+  std::span<const TableForm> table_forms{};
+  std::shared_ptr<const Translation> (*translation_of)(const TableForm& form, GuestPhys root) = nullptr;
 
   /// Frame 0: the interrupted instruction and registers.
   Frame (*first_frame)(const CpuState& cpu) = nullptr;

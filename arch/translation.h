@@ -18,6 +18,15 @@ struct Mapping {
   int level = 0;  ///< level of the leaf entry, in the architecture's own numbering; 0 when the MMU is off
 };
 
+/// How to read page tables when no register says it. Each architecture uses its own members (ArchOps::table_forms).
+struct TableForm {
+  unsigned levels = 0;         ///< x86: 2, 3 (PAE), 4, 5; arm32: 2 (short descriptors), 3 (LPAE)
+  unsigned granule_shift = 0;  ///< arm64: 12, 14, 16
+  unsigned va_bits = 0;        ///< arm64: bits of a kernel address that are address
+
+  friend bool operator==(const TableForm&, const TableForm&) = default;
+};
+
 /// One stage-1 translation regime with its root: how this vCPU (or its kernel) turns virtual into physical.
 class Translation {
  public:

@@ -36,11 +36,16 @@ struct DomainState {
 
 /// Who the guest is. Absent is unknown, never empty or zero. Strings are the toolstack's or the dump's: escape to show.
 struct GuestIdentity {
-  std::string source;  ///< "live", "dump-core", "capture": where all this comes from
+  /// Where all this comes from: "live", "dump-core", "capture", "dump" (xstack's own), "vmcore", "kdump", "xl save",
+  /// "raw memory".
+  std::string source;
+  std::optional<std::string> format;  ///< the file's format in more words: "ELF64 core, as QEMU's dump-guest-memory"
+  std::vector<std::string> lacks;     ///< what this format, or this file of it, does not hold
   std::optional<std::string> name;
   std::optional<std::uint32_t> domid;
   std::optional<std::string> uuid;
   GuestType type = GuestType::hvm;
+  bool type_told = true;  ///< false: the file is not Xen's, and `type` only says how to read page tables and registers
   std::optional<DomainState> state;
   std::optional<std::string> xen_version;  ///< "4.17.5"
   std::optional<std::string>
@@ -55,13 +60,22 @@ enum class VcpuPresence : std::uint8_t {
   unavailable  ///< Xen would not give the registers; `why` says so
 };
 
-/// One vCPU as Xen gives it: bytes of `struct vcpu_guest_context` (public/arch-arm.h or arch-x86/xen.h), undecoded.
+/// What the bytes of a vCPU's registers are.
+enum class ContextForm : std::uint8_t {
+  xen,         ///< `struct vcpu_guest_context` (public/arch-arm.h or arch-x86/xen.h)
+  prstatus,    ///< Linux's `struct elf_prstatus`, whose size tells the architecture: no control registers
+  hvm_record,  ///< `struct hvm_hw_cpu` (public/arch-x86/hvm/save.h) alone
+};
+
+/// One vCPU as Xen or a dump gives it, undecoded.
 struct VcpuContext {
   unsigned id = 0;
   VcpuPresence presence = VcpuPresence::online;
+  ContextForm form = ContextForm::xen;
   std::vector<std::byte> context;  ///< empty unless online or offline
-  std::vector<std::byte>
-      hvm_record;   ///< x86 HVM: `struct hvm_hw_cpu` (HVM_SAVE_CODE(CPU)) when Xen gave it; else empty
+  /// x86, beside `xen`: `struct hvm_hw_cpu` (HVM_SAVE_CODE(CPU)) when Xen gave it; beside `prstatus`: QEMU's
+  /// `QEMUCPUState` (target/i386/arch_dump.c) when the file has it; else empty.
+  std::vector<std::byte> hvm_record;
   std::string why;  ///< for `unavailable`
 };
 
@@ -105,6 +119,13 @@ class Guest {
 
   /// Facts that a capture carries so that its replay need not search what it did not keep (key -> text); empty else.
   [[nodiscard]] virtual const std::map<std::string, std::string>& facts() const = 0;
+
+  /// The text of VMCOREINFO when the input brought it along apart from the guest's memory.
+  [[nodiscard]] virtual std::optional<std::string> vmcoreinfo() const { return std::nullopt; }
+
+  /// What is missing of the input itself, when it was cut short or damaged: one line. Whatever is found in it then is a
+  /// partial answer.
+  [[nodiscard]] virtual std::optional<std::string> cut_short() const { return std::nullopt; }
 
   /// Pages of guest memory mapped so far (a live domain), or nothing where mapping is not what happens.
   [[nodiscard]] virtual std::optional<std::uint64_t> pages_mapped() const { return std::nullopt; }

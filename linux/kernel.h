@@ -13,6 +13,7 @@
 #include "arch/code.h"
 #include "arch/unwind_tables.h"
 #include "guest/guest.h"
+#include "linux/table_search.h"
 #include "linux/task_layout.h"
 #include "linux/vmcoreinfo.h"
 #include "symbols/symbol_source.h"
@@ -46,8 +47,11 @@ struct KernelInputs {
   Guest& guest;
   const ArchOps& arch;
   std::span<const CpuState> cpus;  ///< every vCPU that has registers
-  VirtMemory& memory;              ///< the kernel's view; what is read here is kept (cached, and written to a capture)
-  VirtMemory& search;              ///< the same addresses, for reading much and keeping nothing: searches go here
+  /// The kernel's own tables, when no vCPU's registers have them and they were looked for; or why there are none.
+  const FoundTables* tables = nullptr;
+  std::string no_tables = {};
+  VirtMemory& memory;  ///< the kernel's view; what is read here is kept (cached, and written to a capture)
+  VirtMemory& search;  ///< the same addresses, for reading much and keeping nothing: searches go here
   /// User-given tables (-s), consulted before kallsyms where they cover an address. Slides are settled here: a table
   /// that needs one gets it from what the guest shows. May be empty.
   std::vector<std::string> symbol_files;

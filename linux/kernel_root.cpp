@@ -19,7 +19,30 @@ std::optional<std::uint64_t> register_named(const CpuState& cpu, std::string_vie
   return std::nullopt;
 }
 
-/// Where the image lies, as the distance to subtract from its addresses (modulo 2^64), most likely first.
+/// x86: the tables of user mode are the page after the kernel's own (PTI_USER_PGTABLE_BIT, arch/x86/include/asm/
+/// pgtable.h). The kernel's map user memory as well, to the same place.
+std::optional<GuestPhys> find_root_before(PhysMemory& memory, const ArchOps& arch, std::span<const CpuState> cpus) {
+  for (const CpuState& cpu : cpus) {
+    const auto cr3 = register_named(cpu, "cr3");
+    const auto pc = cpu.regs.get(cpu.arch->pc);
+    if (!cpu.mmu_on || !cr3 || !pc || (*cr3 & kXenPageSize) == 0) {
+      continue;
+    }
+    const std::uint64_t own = *cr3 & 0x000ffffffffff000;
+    const GuestPhys root(own - kXenPageSize);
+    const auto user = arch.translation_with_root(cpu, GuestPhys(own));
+    const auto kernel = arch.translation_with_root(cpu, root);
+    const auto by_user = user ? user->walk(memory, GuestVirt(*pc)) : tl::unexpected(Fault{});
+    const auto by_kernel = kernel ? kernel->walk(memory, GuestVirt(*pc)) : tl::unexpected(Fault{});
+    if (by_user && by_kernel && by_user->phys == by_kernel->phys) {
+      return root;
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
 std::vector<std::uint64_t> image_distances(Guest& guest, ArchId arch, const Vmcoreinfo& info) {
   std::vector<std::uint64_t> distances;
   switch (arch) {
@@ -46,30 +69,6 @@ std::vector<std::uint64_t> image_distances(Guest& guest, ArchId arch, const Vmco
   }
   return distances;
 }
-
-/// x86: the tables of user mode are the page after the kernel's own (PTI_USER_PGTABLE_BIT, arch/x86/include/asm/
-/// pgtable.h). The kernel's map user memory as well, to the same place.
-std::optional<GuestPhys> find_root_before(PhysMemory& memory, const ArchOps& arch, std::span<const CpuState> cpus) {
-  for (const CpuState& cpu : cpus) {
-    const auto cr3 = register_named(cpu, "cr3");
-    const auto pc = cpu.regs.get(cpu.arch->pc);
-    if (!cpu.mmu_on || !cr3 || !pc || (*cr3 & kXenPageSize) == 0) {
-      continue;
-    }
-    const std::uint64_t own = *cr3 & 0x000ffffffffff000;
-    const GuestPhys root(own - kXenPageSize);
-    const auto user = arch.translation_with_root(cpu, GuestPhys(own));
-    const auto kernel = arch.translation_with_root(cpu, root);
-    const auto by_user = user ? user->walk(memory, GuestVirt(*pc)) : tl::unexpected(Fault{});
-    const auto by_kernel = kernel ? kernel->walk(memory, GuestVirt(*pc)) : tl::unexpected(Fault{});
-    if (by_user && by_kernel && by_user->phys == by_kernel->phys) {
-      return root;
-    }
-  }
-  return std::nullopt;
-}
-
-}  // namespace
 
 std::optional<GuestPhys> find_root_beside(PhysMemory& memory, const ArchOps& arch, std::span<const CpuState> cpus) {
   if (arch.translation_with_root != nullptr && arch.id == ArchId::x86_64) {

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "arch/arch.h"
 #include "guest/guest.h"
@@ -27,5 +28,9 @@ namespace xstack {
 /// splits, which put the image at a fixed distance from its physical address. _stext must be where it should be.
 [[nodiscard]] std::optional<GuestPhys> find_root_by_vmcoreinfo(Guest& guest, const ArchOps& arch,
                                                                std::span<const CpuState> cpus, const Vmcoreinfo& info);
+
+/// Where the kernel's image lies by its own word, as the distance to subtract from its addresses (modulo 2^64), most
+/// likely first: what find_root_by_vmcoreinfo() tries.
+[[nodiscard]] std::vector<std::uint64_t> image_distances(Guest& guest, ArchId arch, const Vmcoreinfo& info);
 
 }  // namespace xstack

@@ -43,7 +43,14 @@ LinuxKernel::LinuxKernel(const KernelInputs& inputs)
       arch_(inputs.arch),
       cpus_(inputs.cpus.begin(), inputs.cpus.end()),
       memory_(inputs.memory, inputs.guest.memory()),
-      search_(inputs.search, inputs.guest.memory()) {}
+      search_(inputs.search, inputs.guest.memory()) {
+  if (inputs.tables != nullptr) {
+    translations_.push_back(inputs.tables->translation());
+  }
+  if (const auto text = inputs.guest.vmcoreinfo()) {
+    vmcoreinfo_ = Vmcoreinfo::parse(*text);
+  }
+}
 
 void LinuxKernel::use_root(const KernelInputs& inputs, GuestPhys root) {
   if (inputs.cpus.empty() || inputs.arch.translation_with_root == nullptr) {
@@ -68,7 +75,11 @@ void LinuxKernel::use_kallsyms() {
 
 void LinuxKernel::find_kallsyms(const KernelInputs& inputs) {
   PageProbe probe(inputs.guest.memory(), inputs.cpus, translations_);
-  find_kallsyms_from(inputs, find_text_anchors(inputs.guest, arch_, inputs.cpus, search_, probe));
+  auto anchors = find_text_anchors(inputs.guest, arch_, inputs.cpus, search_, probe);
+  if (inputs.tables != nullptr && inputs.tables->text) {
+    anchors.push_back({*inputs.tables->text, *inputs.tables->text, 1});
+  }
+  find_kallsyms_from(inputs, anchors);
 }
 
 void LinuxKernel::find_kallsyms_from(const KernelInputs& inputs, std::span<const AnchorCluster> anchors) {
@@ -91,7 +102,9 @@ void LinuxKernel::find_kernel_elsewhere(const KernelInputs& inputs) {
   }
   const bool live = inputs.guest.identity().source == "live";
   searched_vmcoreinfo_ = true;
-  vmcoreinfo_ = find_vmcoreinfo(inputs.guest, live ? std::optional(kMaxLivePages) : std::nullopt);
+  if (!vmcoreinfo_) {
+    vmcoreinfo_ = find_vmcoreinfo(inputs.guest, live ? std::optional(kMaxLivePages) : std::nullopt);
+  }
   const auto text = vmcoreinfo_ ? vmcoreinfo_->symbol("_stext") : std::nullopt;
   if (!text) {
     warn(vmcoreinfo_ ? "VMCOREINFO was found but does not say where the kernel is"
@@ -188,6 +201,12 @@ void LinuxKernel::find_physical_offset() {
 }
 
 void LinuxKernel::search(const KernelInputs& inputs) {
+  if (!inputs.no_tables.empty()) {
+    warn(inputs.no_tables);
+    read_symbol_files(inputs);
+    finish(inputs);
+    return;
+  }
   physical_ = !cpus_.empty() && std::all_of(cpus_.begin(), cpus_.end(), [&](const CpuState& cpu) {
     return runs_at_physical(cpu, guest_.memory());
   });

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "tools/kernel_session.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace xstack {
@@ -26,18 +27,9 @@ Result<std::unique_ptr<KernelSession>> KernelSession::open(Guest& guest, const K
   if (!contexts) {
     return tl::unexpected(contexts.error());
   }
-  auto guess = detect_arch(guest.identity(), *contexts, request.arch);
-  if (!guess) {
-    return tl::unexpected(guess.error());
-  }
   std::unique_ptr<KernelSession> session(new KernelSession(guest, request));
-  session->arch_ = &arch_ops(guess->id);
-  session->arch_why_ = std::move(guess->why);
-  session->vcpus_ = session->decode(std::move(*contexts));
-  for (const DecodedVcpu& vcpu : session->vcpus_) {
-    if (vcpu.cpu) {
-      session->cpus_.push_back(*vcpu.cpu);
-    }
+  if (auto ok = session->take(std::move(*contexts)); !ok) {
+    return tl::unexpected(ok.error());
   }
   const auto translations = session->translations(session->vcpus_, 0);
   session->memory_ = std::make_unique<TranslatedMemory>(session->kept_, translations);
@@ -45,10 +37,65 @@ Result<std::unique_ptr<KernelSession>> KernelSession::open(Guest& guest, const K
   return session;
 }
 
+void KernelSession::use_contexts(const std::vector<VcpuContext>& contexts) {
+  vcpus_ = decode(contexts);
+  cpus_.clear();
+  for (const DecodedVcpu& vcpu : vcpus_) {
+    if (vcpu.cpu) {
+      cpus_.push_back(*vcpu.cpu);
+    }
+  }
+}
+
+Result<void> KernelSession::take(std::vector<VcpuContext> contexts) {
+  const GuestIdentity& identity = guest_.identity();
+  // Frame numbers in a PV guest's tables are Xen's, so that nothing about them can be told from the kernel's own word;
+  // but for a saved one's, which are its own.
+  const bool numbered = identity.type != GuestType::pv || identity.source == "xl save";
+  const bool may_search = identity.source != "live" && numbered && guest_.facts().empty();
+  tables_ = tables_of_facts(guest_.facts());
+  auto guess = detect_arch(identity, contexts, request_.arch);
+  if (!guess && guess.error().code == Errc::not_found && contexts.empty()) {
+    if (!tables_ && may_search) {
+      auto found = find_tables(guest_, std::nullopt, {});
+      if (!found) {
+        return fail(found.error().code, guess.error().message + "; " + found.error().message);
+      }
+      tables_ = std::move(*found);
+    }
+    if (tables_) {
+      guess = ArchGuess{tables_->arch, "its page tables are of that kind"};
+    }
+  }
+  if (!guess) {
+    return tl::unexpected(guess.error());
+  }
+  arch_ = &arch_ops(guess->id);
+  arch_why_ = std::move(guess->why);
+  if (tables_ && tables_->arch != arch_->id) {
+    tables_.reset();
+  }
+  use_contexts(contexts);
+  const bool some =
+      std::any_of(cpus_.begin(), cpus_.end(), [](const CpuState& cpu) { return !cpu.translations.empty(); });
+  if (some || tables_ || !may_search) {
+    return {};
+  }
+  if (auto found = find_tables(guest_, arch_->id, cpus_)) {
+    tables_ = std::move(*found);
+    use_contexts(contexts);
+  } else {
+    no_tables_ = found.error().message;
+  }
+  return {};
+}
+
 Result<void> KernelSession::look_round() {
   auto found = Kernel::look_round({.guest = guest_,
                                    .arch = *arch_,
                                    .cpus = cpus_,
+                                   .tables = tables_ ? &*tables_ : nullptr,
+                                   .no_tables = no_tables_,
                                    .memory = *memory_,
                                    .search = *search_,
                                    .symbol_files = request_.symbol_files,
@@ -75,6 +122,10 @@ std::vector<DecodedVcpu> KernelSession::decode(std::vector<VcpuContext> contexts
       one.why_not = absent_reason(context);
     } else if (auto cpu = arch_->decode(guest_.identity(), context)) {
       one.cpu = std::move(*cpu);
+      if (tables_ && one.cpu->translations.empty()) {
+        one.cpu->table_form = tables_->form;
+        one.cpu->translations.push_back(tables_->translation());
+      }
     } else {
       one.why_not = cpu.error().message;
     }
@@ -98,6 +149,8 @@ std::vector<std::shared_ptr<const Translation>> KernelSession::translations(std:
   if (kernel_) {
     const auto& own = kernel_->kernel_translations();
     all.insert(all.end(), own.begin(), own.end());
+  } else if (tables_) {
+    all.push_back(tables_->translation());
   }
   for (std::size_t i = 0; i < vcpus.size(); ++i) {
     if (i != first) {

@@ -16,6 +16,7 @@
 #include "guest/page_cache.h"
 #include "linux/kernel.h"
 #include "linux/source_lines.h"
+#include "linux/table_search.h"
 #include "tools/report.h"
 
 namespace xstack {
@@ -54,6 +55,9 @@ class KernelSession {
   /// Source lines for the kernel's addresses; null without a kernel.
   [[nodiscard]] SourceLines* lines() { return lines_.get(); }
 
+  /// The kernel's page tables, when they had to be looked for since no vCPU has registers that say where they are.
+  [[nodiscard]] const std::optional<FoundTables>& tables() const { return tables_; }
+
   /// The kernel's memory. What is read through it is kept, and goes into a capture: for look-ups.
   [[nodiscard]] VirtMemory& memory() { return *memory_; }
   [[nodiscard]] const PageCache& kept() const { return kept_; }
@@ -75,12 +79,18 @@ class KernelSession {
   KernelSession(Guest& guest, KernelRequest request)
       : guest_(guest), request_(std::move(request)), kept_(guest.memory()) {}
 
+  /// Tells the architecture, decodes the vCPUs and finds their tables.
+  Result<void> take(std::vector<VcpuContext> contexts);
+  void use_contexts(const std::vector<VcpuContext>& contexts);
+
   Guest& guest_;
   KernelRequest request_;
   const ArchOps* arch_ = nullptr;
   std::string arch_why_;
   std::vector<DecodedVcpu> vcpus_;
   std::vector<CpuState> cpus_;
+  std::optional<FoundTables> tables_;
+  std::string no_tables_;  ///< why there are none, when there should be
   PageCache kept_;
   std::unique_ptr<TranslatedMemory> memory_;
   std::unique_ptr<TranslatedMemory> search_;

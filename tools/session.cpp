@@ -208,7 +208,7 @@ VcpuReport report_vcpu(const Taken& taken, std::size_t i, KernelSession& session
 
 /// Says what of the answer is missing. A vCPU that never ran is an answer; one whose trace broke off is not a whole
 /// one.
-void note_missing(Report& report) {
+void note_missing(Report& report, bool wants_vcpus) {
   for (const VcpuReport& vcpu : report.vcpus) {
     if (never_ran(vcpu) || vcpu.not_started) {
       continue;
@@ -226,6 +226,10 @@ void note_missing(Report& report) {
       report.partial = true;
       report.warnings.push_back(fmt::format("vCPU {}: no stack: {}", vcpu.id, vcpu.stack->ended.value_or("empty")));
     }
+  }
+  if (report.vcpus.empty() && wants_vcpus) {
+    report.partial = true;
+    report.warnings.emplace_back("no vCPU: the input holds no registers (xstack tasks has the traces of tasks)");
   }
   for (const MemoryDump& dump : report.memory) {
     if (dump.ended) {
@@ -357,7 +361,8 @@ Result<Pass> run(Guest& guest, const ReportRequest& request, bool for_capture) {
   }
   const std::uint64_t walk_pages = pass.frozen->size();
   look_at_silent(report, taken.vcpus, session, *pass.frozen, {request.trace, request.kernel_facts});
-  note_missing(report);
+  note_missing(report, request.trace);
+  report.partial = report.partial || guest.cut_short().has_value();
   report.capture = {.pause_us = taken.pause_us, .pages = guest.pages_mapped(), .walk_pages = walk_pages};
   return pass;
 }
@@ -457,6 +462,9 @@ Result<Report> write_capture(Guest& guest, const ReportRequest& request, const s
     static_cast<void>(read_system_facts(*pass->session, log ? &*log : nullptr, false));
     static_cast<void>(read_module_use(pass->session->memory(), kernel->modules(), pass->session->arch().word_size,
                                       kernel->module_taints()));
+    if (pass->session->tables()) {
+      facts.insert(tables_fact(*pass->session->tables()));
+    }
     facts.merge(kernel->facts());  // last: they hold what was asked on the way
   }
   if (auto written = write_capture_file(path, guest.identity(), pass->contexts,

@@ -38,7 +38,7 @@ Result<ModuleListReport> read_modules(Guest& guest, const KernelRequest& request
     };
     take(unwind.ehabi);
     take(unwind.orc);
-    report.partial = report.partial || module.text_begin == module.text_end;
+    report.partial = report.partial || guest.cut_short() || module.text_begin == module.text_end;
     report.modules.push_back(std::move(one));
   }
   for (const std::string& warning : kernel.warnings()) {

@@ -160,10 +160,17 @@ void take(Taken& taken, const TasksRequest& request, KernelSession& session, Phy
 }
 
 /// How the machine is set up for a task that no vCPU runs.
-std::optional<CpuState> resting_cpu(const Taken& taken) {
+std::optional<CpuState> resting_cpu(const Taken& taken, const KernelSession& session) {
   const auto any = std::find_if(taken.vcpus.begin(), taken.vcpus.end(),
                                 [](const DecodedVcpu& vcpu) { return vcpu.cpu && vcpu.cpu->mmu_on; });
   if (any == taken.vcpus.end()) {
+    if (taken.vcpus.empty() && session.tables()) {  // memory alone
+      CpuState cpu;
+      cpu.arch = &session.arch();
+      cpu.table_form = session.tables()->form;
+      cpu.translations.push_back(session.tables()->translation());
+      return cpu;
+    }
     return std::nullopt;
   }
   CpuState cpu = *any->cpu;
@@ -262,7 +269,7 @@ TasksReport report_taken(const Taken& taken, const TasksRequest& request, Kernel
   report.traced = request.trace;
   report.pause_us = taken.pause_us;
   TranslatedMemory memory(frozen, session.translations(taken.vcpus, 0));
-  const auto resting = resting_cpu(taken);
+  const auto resting = resting_cpu(taken, session);
   for (const TakenTask& one : taken.tasks) {
     report.tasks.push_back(report_task(one, taken, request, session, memory, resting));
   }
@@ -354,6 +361,7 @@ Result<TasksReport> make_tasks_report(Guest& guest, const TasksRequest& request)
   }
 
   TasksReport report = report_taken(taken, request, session, frozen);
+  report.partial = report.partial || guest.cut_short().has_value();
   report.warnings = guest.warnings();
   report.warnings.insert(report.warnings.end(), kernel.warnings().begin(), kernel.warnings().end());
   if (session.lines() != nullptr) {

@@ -191,6 +191,10 @@ void find_tasks_and_cpus(KernelSession& session, bool count_tasks, SystemReport&
 
 void find_paging(KernelSession& session, SystemReport& report) {
   const auto& own = session.kernel()->kernel_translations();
+  if (session.tables()) {
+    report.paging = fmt::format("{} ({})", session.tables()->translation()->describe(), session.tables()->how);
+    return;
+  }
   for (const DecodedVcpu& vcpu : session.vcpus()) {
     if (vcpu.cpu && !vcpu.cpu->translations.empty()) {
       const bool pv = session.guest().identity().type == GuestType::pv;

@@ -20,7 +20,12 @@ const ArchOps& arm32_ops() {
       .fp = arm32::kFp,
       .lr = arm32::kLr,
       .decode = arm32::decode,
-      .translation_with_root = [](const CpuState& cpu, GuestPhys root) { return arm32::with_root(cpu.regs, root); },
+      .translation_with_root =
+          [](const CpuState& cpu, GuestPhys root) {
+            return cpu.table_form ? arm32::translation_of(*cpu.table_form, root) : arm32::with_root(cpu.regs, root);
+          },
+      .table_forms = arm32::table_forms(),
+      .translation_of = arm32::translation_of,
       .first_frame = arm32::first_frame,
       .step = arm32::step,
       .mark_stacks = arm32::mark_stacks,

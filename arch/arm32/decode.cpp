@@ -5,6 +5,7 @@
 
 #include "arch/arm32/arm32.h"
 #include "arch/arm32/context.h"
+#include "arch/arm32/prstatus.h"
 #include "arch/arm32/registers.h"
 #include "arch/arm32/translations.h"
 
@@ -38,6 +39,9 @@ void judge_lr_fiq(const GuestIdentity& guest, CpuState& cpu) {
 }  // namespace
 
 Result<CpuState> decode(const GuestIdentity& guest, const VcpuContext& vcpu) {
+  if (vcpu.form == ContextForm::prstatus) {
+    return decode_prstatus(vcpu);
+  }
   const auto context = read_context(vcpu.context);
   if (!context) {
     return fail(Errc::bad_format, fmt::format("vCPU {}: a context of {} bytes is none that Xen has on ARM", vcpu.id,

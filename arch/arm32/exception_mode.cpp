@@ -66,6 +66,26 @@ TraceEnd user_end(std::uint64_t pc, std::optional<std::uint64_t> sp) {
           UserContext{GuestVirt(pc), sp ? std::optional(GuestVirt(*sp)) : std::nullopt}};
 }
 
+/// The interrupted instruction when that is all there is to know of what was interrupted: a dump that has the current
+/// mode's registers alone (NT_PRSTATUS). LR and r0 to r12 hold on to it; the stack and link register are in another
+/// bank.
+std::optional<Frame> interrupted_code(StepContext& context, std::uint64_t mode, std::uint64_t lr) {
+  const std::uint64_t pc = (lr - correction_of(mode, 0, *context.cpu.regs.get(kPc))) & 0xffffffff;
+  if ((mode != kModeIrq && mode != kModeAbt) || context.code.is_code(GuestVirt(pc)) != true) {
+    return std::nullopt;
+  }
+  Frame frame;
+  for (RegisterIndex i = 0; i <= 12; ++i) {
+    if (const auto value = context.cpu.regs.get(i)) {
+      frame.regs.set(i, *value);
+    }
+  }
+  frame.pc = GuestVirt(pc);
+  frame.regs.set(kPc, pc);
+  frame.found_by = FoundBy::exception;
+  return frame;
+}
+
 }  // namespace
 
 std::optional<tl::expected<Frame, TraceEnd>> leave_exception_mode(StepContext& context) {
@@ -100,6 +120,11 @@ std::optional<tl::expected<Frame, TraceEnd>> leave_exception_mode(StepContext& c
     r0 = word(0);
     lr = word(4);
     spsr = stub.stored_spsr ? word(8) : spsr;
+  }
+  if (lr && !spsr && !adjusted) {
+    if (auto frame = interrupted_code(context, mode, *lr)) {
+      return std::move(*frame);
+    }
   }
   if (!lr || !spsr) {
     return tl::unexpected(TraceEnd{

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "arch/arm32/translations.h"
 
+#include <array>
 #include <cstdint>
 
 #include "arch/arm32/lpae.h"
@@ -13,6 +14,8 @@ namespace {
 using Translations = std::vector<std::shared_ptr<const Translation>>;
 
 constexpr std::uint64_t kEae = std::uint64_t{1} << 31;
+constexpr unsigned kShortLevels = 2;
+constexpr unsigned kLpaeLevels = 3;
 
 /// SCTLR.M = 0: virtual addresses are physical ones.
 class Identity final : public Translation {
@@ -83,7 +86,17 @@ Translations translations_of(const RegisterFile& regs) {
 }
 
 std::shared_ptr<const Translation> with_root(const RegisterFile& regs, GuestPhys root) {
-  if ((regs.get(kTtbcr).value_or(0) & kEae) != 0) {
+  const bool lpae = (regs.get(kTtbcr).value_or(0) & kEae) != 0;
+  return translation_of({.levels = lpae ? kLpaeLevels : kShortLevels}, root);
+}
+
+std::span<const TableForm> table_forms() {
+  static constexpr std::array<TableForm, 2> kForms = {{{kShortLevels}, {kLpaeLevels}}};
+  return kForms;
+}
+
+std::shared_ptr<const Translation> translation_of(const TableForm& form, GuestPhys root) {
+  if (form.levels == kLpaeLevels) {
     return std::make_shared<Lpae>(LpaeRegime{root.value, 0, 0, 0, false, true});
   }
   const auto base = static_cast<std::uint32_t>(root.value);

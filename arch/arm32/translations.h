@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "arch/registers.h"
@@ -19,5 +20,9 @@ namespace xstack::arm32 {
 
 /// The regime of these registers with `root` as the top table of the whole address space.
 [[nodiscard]] std::shared_ptr<const Translation> with_root(const RegisterFile& regs, GuestPhys root);
+
+/// ArchOps::table_forms and translation_of.
+[[nodiscard]] std::span<const TableForm> table_forms();
+[[nodiscard]] std::shared_ptr<const Translation> translation_of(const TableForm& form, GuestPhys root);
 
 }  // namespace xstack::arm32

@@ -20,6 +20,8 @@ const ArchOps& arm64_ops() {
       .lr = arm64::kLr,
       .decode = arm64::decode,
       .translation_with_root = arm64::translation_with_root,
+      .table_forms = arm64::table_forms(),
+      .translation_of = arm64::translation_of,
       .first_frame = arm64::first_frame,
       .step = arm64::step,
       .mark_stacks = arm64::mark_stacks,

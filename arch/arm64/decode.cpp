@@ -3,7 +3,10 @@
 
 #include <fmt/format.h>
 
+#include <array>
+
 #include "arch/arm64/arm64.h"
+#include "arch/arm64/prstatus.h"
 #include "arch/arm64/registers.h"
 #include "arch/arm64/vmsa.h"
 #include "base/endian.h"
@@ -26,6 +29,20 @@ constexpr std::size_t kCpsrOffset = 264;
 
 constexpr std::uint64_t kSctlrBigEndianWalks = 1U << 25;  // SCTLR_EL1.EE
 
+/// Fills in what depends on the mode: the live SP and which bank it is.
+void choose_stack_pointer(CpuState& cpu, std::uint64_t pstate) {
+  if ((pstate & kPstateAarch32) != 0) {
+    // r13 and r15 of the AArch32 view; x13 is r13_usr (Arm ARM, "Mapping of general-purpose registers").
+    cpu.regs.set(kSp, *cpu.regs.get(kX0 + 13) & 0xffff'ffff);
+    return;
+  }
+  const bool el1h = (pstate & kPstateModeMask) == kModeEl1h;
+  cpu.current_bank = el1h ? "EL1" : "EL0";
+  cpu.regs.set(kSp, *cpu.regs.get(el1h ? kSpEl1 : kSpEl0));
+}
+
+}  // namespace
+
 std::string mode_name(std::uint64_t pstate) {
   if ((pstate & kPstateAarch32) != 0) {
     return is_user_pstate(pstate) ? "EL0 AArch32" : fmt::format("AArch32 mode {:#x}", pstate & kPstateModeMask);
@@ -42,21 +59,10 @@ std::string mode_name(std::uint64_t pstate) {
   }
 }
 
-/// Fills in what depends on the mode: the live SP and which bank it is.
-void choose_stack_pointer(CpuState& cpu, std::uint64_t pstate) {
-  if ((pstate & kPstateAarch32) != 0) {
-    // r13 and r15 of the AArch32 view; x13 is r13_usr (Arm ARM, "Mapping of general-purpose registers").
-    cpu.regs.set(kSp, *cpu.regs.get(kX0 + 13) & 0xffff'ffff);
-    return;
-  }
-  const bool el1h = (pstate & kPstateModeMask) == kModeEl1h;
-  cpu.current_bank = el1h ? "EL1" : "EL0";
-  cpu.regs.set(kSp, *cpu.regs.get(el1h ? kSpEl1 : kSpEl0));
-}
-
-}  // namespace
-
 Result<CpuState> decode(const GuestIdentity& guest, const VcpuContext& vcpu) {
+  if (vcpu.form == ContextForm::prstatus) {
+    return decode_prstatus(vcpu);
+  }
   static_cast<void>(guest);
   const std::span<const std::byte> bytes(vcpu.context);
   if (bytes.size() != kOld.size && bytes.size() != kNew.size) {
@@ -105,7 +111,38 @@ Result<CpuState> decode(const GuestIdentity& guest, const VcpuContext& vcpu) {
 }
 
 std::shared_ptr<const Translation> translation_with_root(const CpuState& cpu, GuestPhys root) {
+  if (cpu.table_form) {
+    return translation_of(*cpu.table_form, root);
+  }
   return make_kernel_translation(cpu.regs.get(kTcr).value_or(0), root);
+}
+
+std::span<const TableForm> table_forms() {
+  // CONFIG_ARM64_VA_BITS_* of arch/arm64/Kconfig, as defconfigs and distributions choose them. A kernel that is built
+  // for 52 bits falls back to 48 (47 with 16K pages) where the processor has no more.
+  static constexpr std::array<TableForm, 9> kForms = {{{0, 12, 48},
+                                                       {0, 12, 39},
+                                                       {0, 12, 52},
+                                                       {0, 14, 47},
+                                                       {0, 14, 52},
+                                                       {0, 14, 48},
+                                                       {0, 16, 48},
+                                                       {0, 16, 52},
+                                                       {0, 16, 42}}};
+  return kForms;
+}
+
+std::shared_ptr<const Translation> translation_of(const TableForm& form, GuestPhys root) {
+  HalfConfig half;
+  half.enabled = true;
+  half.granule_shift = form.granule_shift;
+  half.va_bits = form.va_bits;
+  // More than 48 bits, but of 64K pages, is LPA2 (FEAT_LPA2; arch/arm64/mm/proc.S sets TCR.DS for no other reason). The
+  // descriptors of 64K pages have bits 51:48 of an address where smaller ones have zeros.
+  half.lpa2 = form.va_bits > 48 && form.granule_shift != 16;
+  half.wide_64k = form.granule_shift == 16;
+  half.root = root.value;
+  return make_kernel_translation(half);
 }
 
 }  // namespace xstack::arm64

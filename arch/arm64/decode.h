@@ -12,4 +12,11 @@ namespace xstack::arm64 {
 /// ArchOps::translation_with_root: the kernel's half of the vCPU's regime, from another first table.
 [[nodiscard]] std::shared_ptr<const Translation> translation_with_root(const CpuState& cpu, GuestPhys root);
 
+/// ArchOps::table_forms and translation_of.
+[[nodiscard]] std::span<const TableForm> table_forms();
+[[nodiscard]] std::shared_ptr<const Translation> translation_of(const TableForm& form, GuestPhys root);
+
+/// "EL1h", "EL0 AArch32", ...
+[[nodiscard]] std::string mode_name(std::uint64_t pstate);
+
 }  // namespace xstack::arm64

@@ -28,6 +28,14 @@ UserContext user_context(const PtRegs& regs) {
   return {GuestVirt(regs.pc), GuestVirt(compat ? regs.x[13] : regs.sp)};
 }
 
+/// How many bits of a kernel address are address.
+unsigned va_bits_of(const CpuState& cpu) {
+  if (const auto tcr = cpu.regs.get(kTcr); tcr && cpu.mmu_on) {
+    return kernel_va_bits(*tcr);
+  }
+  return cpu.table_form && cpu.mmu_on ? cpu.table_form->va_bits : 64;
+}
+
 /// One step from one frame.
 class Step {
  public:
@@ -35,7 +43,7 @@ class Step {
       : context_(context),
         callee_(callee),
         depth_(depth),
-        va_bits_(context.cpu.mmu_on ? kernel_va_bits(context.cpu.regs.get(kTcr).value_or(0)) : 64),
+        va_bits_(va_bits_of(context.cpu)),
         function_(context.code.function_at(lookup_address(callee))) {}
 
   Caller run() {

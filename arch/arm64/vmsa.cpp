@@ -194,6 +194,10 @@ std::shared_ptr<const Translation> make_translation(std::uint64_t sctlr, std::ui
   return std::make_shared<Vmsa64>(half_config(tcr, ttbr0, Half::low), half_config(tcr, ttbr1, Half::high));
 }
 
+std::shared_ptr<const Translation> make_kernel_translation(const HalfConfig& half) {
+  return std::make_shared<Vmsa64>(std::nullopt, half);
+}
+
 std::shared_ptr<const Translation> make_kernel_translation(std::uint64_t tcr, GuestPhys root) {
   auto high = half_config(tcr, 0, Half::high);
   if (high) {

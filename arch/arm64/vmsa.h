@@ -42,6 +42,9 @@ struct HalfConfig {
 [[nodiscard]] std::shared_ptr<const Translation> make_translation(std::uint64_t sctlr, std::uint64_t tcr,
                                                                   std::uint64_t ttbr0, std::uint64_t ttbr1);
 
+/// The high half only, as `half` says.
+[[nodiscard]] std::shared_ptr<const Translation> make_kernel_translation(const HalfConfig& half);
+
 /// The high half only, with `root` as its first table in place of what a TTBR says.
 [[nodiscard]] std::shared_ptr<const Translation> make_kernel_translation(std::uint64_t tcr, GuestPhys root);
 

@@ -21,6 +21,7 @@ std::uint16_t u16(std::span<const std::byte> bytes, std::size_t at) {
   return load_le<std::uint16_t>(&bytes[at]);
 }
 
+constexpr std::size_t kShortestRecord = 1000;  // up to and including msr_efer
 constexpr std::size_t kUserRegs64 = 520;
 constexpr std::size_t kUserRegs32 = 516;
 constexpr std::size_t kCsInUserRegs64 = 136;
@@ -101,9 +102,35 @@ Result<Context> parse_context(GuestType type, std::span<const std::byte> bytes) 
                                             kContextSize64, kContextSize32));
 }
 
+Result<Context> context_of_hvm_record(std::span<const std::byte> bytes) {
+  if (bytes.size() < kShortestRecord) {
+    return fail(Errc::bad_format, fmt::format("an HVM save record of {} bytes is too short for x86's", bytes.size()));
+  }
+  Context out;
+  // rax, rbx, rcx, rdx, rbp, rsi, rdi, rsp, r8..r15 from 512 on; struct hvm_hw_cpu of public/arch-x86/hvm/save.h
+  static constexpr std::array<std::size_t, 8> kOrder = {kRax, kRbx, kRcx, kRdx, kRbp, kRsi, kRdi, kRsp};
+  for (std::size_t i = 0; i < out.general.size(); ++i) {
+    out.general[i < kOrder.size() ? kOrder[i] : i] = u64(bytes, 512 + i * 8);
+  }
+  out.rip = u64(bytes, 640);
+  out.rflags = u64(bytes, 648);
+  out.ctrlreg = {u64(bytes, 656), 0, u64(bytes, 664), u64(bytes, 672), u64(bytes, 680)};
+  for (std::size_t i = 0; i < 4; ++i) {
+    out.debugreg[i] = u64(bytes, 688 + i * 8);
+  }
+  out.debugreg[6] = u64(bytes, 720);
+  out.debugreg[7] = u64(bytes, 728);
+  out.cs = u16(bytes, 736);
+  out.ds = u16(bytes, 740);
+  out.es = u16(bytes, 744);
+  out.fs = u16(bytes, 748);
+  out.gs = u16(bytes, 752);
+  out.ss = u16(bytes, 756);
+  return out;
+}
+
 std::optional<HvmRecord> parse_hvm_record(std::span<const std::byte> bytes) {
-  constexpr std::size_t kShortest = 1000;  // up to and including msr_efer
-  if (bytes.size() < kShortest) {
+  if (bytes.size() < kShortestRecord) {
     return std::nullopt;
   }
   HvmRecord out;

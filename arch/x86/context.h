@@ -49,6 +49,10 @@ struct HvmRecord {
 /// toolstack that always reads the largest form) is recognised for PV guests. Errors: bad_format.
 [[nodiscard]] Result<Context> parse_context(GuestType type, std::span<const std::byte> bytes);
 
+/// The same members out of Xen's HVM save record, when that is all there is: it has the bases of segments as they are
+/// and not which of the two GS bases is the kernel's, so that these are left at 0. Errors: bad_format.
+[[nodiscard]] Result<Context> context_of_hvm_record(std::span<const std::byte> bytes);
+
 /// Nothing when there is no record or it is shorter than it was in any release of Xen.
 [[nodiscard]] std::optional<HvmRecord> parse_hvm_record(std::span<const std::byte> bytes);
 

@@ -99,7 +99,8 @@ Result<ArchGuess> detect_x86(const GuestIdentity& guest, std::span<const VcpuCon
     if (vcpu.context.empty()) {
       continue;
     }
-    const auto context = parse_context(guest.type, vcpu.context);
+    const bool record = vcpu.form == ContextForm::hvm_record;
+    const auto context = record ? context_of_hvm_record(vcpu.context) : parse_context(guest.type, vcpu.context);
     if (!context) {
       problem = context.error();
       continue;
@@ -111,7 +112,7 @@ Result<ArchGuess> detect_x86(const GuestIdentity& guest, std::span<const VcpuCon
     if (guest.type == GuestType::pv) {
       return ArchGuess{ArchId::x86_64, "the vCPU context has the layout of a 64-bit PV guest"};
     }
-    if (auto width = width_of_hvm(*context, parse_hvm_record(vcpu.hvm_record))) {
+    if (auto width = width_of_hvm(*context, parse_hvm_record(record ? vcpu.context : vcpu.hvm_record))) {
       if (width->id == ArchId::x86_64) {
         return *width;
       }

@@ -8,7 +8,7 @@ namespace xstack::capture {
 
 inline constexpr char kVendor[] = "XSTACK";
 inline constexpr std::uint32_t kMajor = 1;
-inline constexpr std::uint32_t kMinor = 1;
+inline constexpr std::uint32_t kMinor = 2;
 
 enum NoteType : std::uint32_t {
   kNoteFormat = 1,    ///< u32 major, u32 minor
@@ -26,13 +26,16 @@ inline constexpr std::uint32_t kNoteShared = 0x58530000;
 /// Presence of a vCPU as written down.
 enum Presence : std::uint32_t { kOnline = 0, kOffline = 1, kNeverUp = 2, kUnavailable = 3 };
 
+/// ContextForm as written down.
+enum Form : std::uint32_t { kXen = 0, kPrstatus = 1, kHvmRecord = 2 };
+
 struct VcpuHeader {
   std::uint32_t id;
   std::uint32_t presence;
   std::uint32_t context_size;
   std::uint32_t hvm_size;
   std::uint32_t why_size;
-  std::uint32_t reserved;  ///< written as 0, ignored
+  std::uint32_t form;  ///< what the context is: Form (since 1.2; 0 before)
 };
 static_assert(sizeof(VcpuHeader) == 24);
 

@@ -40,6 +40,9 @@ std::string identity_to_json(const GuestIdentity& identity) {
       object["type"] = name;
     }
   }
+  if (!identity.type_told) {
+    object["type_told"] = false;
+  }
   const auto put = [&](const char* key, const auto& value) {
     if (value) {
       object[key] = *value;
@@ -80,6 +83,8 @@ Result<GuestIdentity> identity_from_json(std::string_view text) {
   if (!known) {
     return fail(Errc::bad_format, "the capture does not say of which type its guest is");
   }
+  const auto told = object.find("type_told");
+  identity.type_told = told == object.end() || !told->is_boolean() || told->get<bool>();
   identity.name = text_of(object, "name");
   identity.domid = number_of(object, "domid");
   identity.uuid = text_of(object, "uuid");

@@ -3,6 +3,8 @@
 
 #include <elf.h>
 
+#include <algorithm>
+
 #include "guest/dump/byte_buffer.h"
 #include "guest/dump/capture_format.h"
 #include "guest/dump/capture_identity.h"
@@ -28,12 +30,25 @@ std::uint32_t presence_number(VcpuPresence presence) {
   return capture::kUnavailable;
 }
 
+std::uint32_t form_number(ContextForm form) {
+  switch (form) {
+    case ContextForm::prstatus:
+      return capture::kPrstatus;
+    case ContextForm::hvm_record:
+      return capture::kHvmRecord;
+    case ContextForm::xen:
+      break;
+  }
+  return capture::kXen;
+}
+
 Buffer vcpu_note(const VcpuContext& vcpu) {
   capture::VcpuHeader header{};
   header.id = vcpu.id;
   header.presence = presence_number(vcpu.presence);
   header.context_size = static_cast<std::uint32_t>(vcpu.context.size());
   header.hvm_size = static_cast<std::uint32_t>(vcpu.hvm_record.size());
+  header.form = form_number(vcpu.form);
   header.why_size = static_cast<std::uint32_t>(vcpu.why.size());
   Buffer out;
   append(out, &header, sizeof header);
@@ -75,8 +90,10 @@ Buffer capture_notes(const GuestIdentity& identity, std::span<const VcpuContext>
   Buffer notes;
   Buffer one;
   append(one, &capture::kMajor, sizeof capture::kMajor);
-  // What is new in 1.1 is only in files that are shared.
-  const std::uint32_t minor = shared ? capture::kMinor : 0;
+  // What is new in 1.1 is only in files that are shared, and what is new in 1.2 only in guests that are not Xen's.
+  const bool foreign =
+      std::any_of(vcpus.begin(), vcpus.end(), [](const VcpuContext& vcpu) { return vcpu.form != ContextForm::xen; });
+  const std::uint32_t minor = foreign ? 2 : shared ? 1 : 0;
   append(one, &minor, sizeof minor);
   append_note(notes, capture::kVendor, base | capture::kNoteFormat, one);
   const std::string text = identity_to_json(identity);

@@ -71,6 +71,20 @@ Result<VcpuContext> read_vcpu(Bytes bytes) {
     default:
       return fail(Errc::bad_format, fmt::format("vCPU {} of the capture has an unknown state", header.id));
   }
+  switch (header.form) {
+    case capture::kXen:
+      break;
+    case capture::kPrstatus:
+      vcpu.form = ContextForm::prstatus;
+      break;
+    case capture::kHvmRecord:
+      vcpu.form = ContextForm::hvm_record;
+      break;
+    default:
+      vcpu.presence = VcpuPresence::unavailable;
+      vcpu.why = fmt::format("the capture has its registers in form {}, which is newer than this reader", header.form);
+      return vcpu;
+  }
   // Three 32-bit lengths, so that these 64-bit sums cannot overflow.
   std::uint64_t at = sizeof header;
   const auto context = slice(bytes, at, header.context_size);
@@ -141,9 +155,9 @@ std::vector<FrameNumbers> read_frame_numbers(Bytes bytes) {
   return all;
 }
 
-FrameMap read_segments(const ElfFile& elf, Bytes all, std::span<const FrameNumbers> numbers,
-                       std::vector<std::string>& warnings) {
+FrameMap read_segments(const ElfFile& elf, Bytes all, std::span<const FrameNumbers> numbers, FileGuestParts& out) {
   FrameMap map;
+  std::vector<std::string>& warnings = out.warnings;
   std::uint64_t bad = 0;
   std::uint64_t pieces = 0;
   bool cut = false;
@@ -164,6 +178,7 @@ FrameMap read_segments(const ElfFile& elf, Bytes all, std::span<const FrameNumbe
   }
   const std::uint64_t again = map.finish();
   if (cut) {
+    out.cut = true;
     warnings.emplace_back("the capture is cut short: part of the memory is missing");
   }
   if (bad != 0) {
@@ -184,6 +199,7 @@ bool is_capture(const ElfFile& elf) {
 Result<FileGuestParts> read_capture(std::shared_ptr<const InputFile> file, const ElfFile& elf) {
   FileGuestParts out;
   out.warnings = file->warnings();
+  out.cut = !out.warnings.empty();
   bool format = false;
   bool identity = false;
   bool whole = false;
@@ -246,7 +262,7 @@ Result<FileGuestParts> read_capture(std::shared_ptr<const InputFile> file, const
     out.vcpus.erase(same, out.vcpus.end());
   }
   const Bytes all = file->bytes();
-  FrameMap map = read_segments(elf, all, numbers, out.warnings);
+  FrameMap map = read_segments(elf, all, numbers, out);
   out.memory = std::make_unique<FileMemory>(std::move(file), all, std::move(map));
   return out;
 }

@@ -146,6 +146,7 @@ void read_vcpus(const ElfSection& prstatus, bool arm, const Notes& notes, FileGu
   const auto entry = static_cast<std::size_t>(prstatus.entry_size);
   std::size_t count = prstatus.bytes.size() / entry;
   if (prstatus.cut) {
+    out.cut = true;
     out.warnings.push_back(fmt::format("the file ends in the registers: {} vCPUs are left", count));
   }
   if (count > kMaxVcpus) {
@@ -225,6 +226,7 @@ Result<FileGuestParts> read_dump_core(std::shared_ptr<const InputFile> file, con
   }
   FileGuestParts out;
   out.warnings = file->warnings();
+  out.cut = !out.warnings.empty();
   out.identity.source = "dump-core";
   out.identity.xen_version = notes.xen_version;
   out.identity.capabilities = notes.capabilities;
@@ -262,6 +264,7 @@ Result<FileGuestParts> read_dump_core(std::shared_ptr<const InputFile> file, con
       const bool p2m = table == sections.p2m;
       map = read_frames(*table, p2m ? 16 : 8, p2m ? 8 : 0, pages.size() / kXenPageSize, arm, out.warnings);
     }
+    out.cut = out.cut || table == nullptr || table->cut || sections.pages->cut;
     if (table == nullptr || table->cut) {
       out.warnings.push_back(
           fmt::format("the file ends before the table that says which page is which: {}",

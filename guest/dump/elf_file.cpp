@@ -12,6 +12,8 @@ namespace {
 
 using Bytes = std::span<const std::byte>;
 
+constexpr std::uint64_t kMaxSegments = 1U << 20;
+
 template <class T>
 std::optional<T> load_struct(Bytes bytes, std::uint64_t offset) {
   const auto part = slice(bytes, offset, sizeof(T));
@@ -65,9 +67,10 @@ Result<ElfFile> parse_headers(Bytes file) {
   }
   ElfFile elf;
   elf.machine = header->e_machine;
+  elf.bits = sizeof(typename Elf::Ehdr) == sizeof(Elf32_Ehdr) ? 32 : 64;
 
-  // The counts are 16 bits wide (extended numbering is for files with more segments than any reader here accepts), so
-  // these loops are short whatever the file says.
+  // The counts are 16 bits wide, so these loops are short whatever the file says. The exception is extended numbering,
+  // where the count is in the first section header, and has a bound of its own.
   std::vector<typename Elf::Shdr> headers;
   if (header->e_shnum != 0 && header->e_shentsize != sizeof(typename Elf::Shdr)) {
     return fail(Errc::bad_format, "section headers of an unknown size");
@@ -99,10 +102,16 @@ Result<ElfFile> parse_headers(Bytes file) {
   if (header->e_phnum != 0 && header->e_phentsize != sizeof(typename Elf::Phdr)) {
     return fail(Errc::bad_format, "program headers of an unknown size");
   }
-  for (std::uint64_t i = 0; i < header->e_phnum; ++i) {
+  std::uint64_t segments = header->e_phnum;
+  if (segments == PN_XNUM) {
+    const auto first = load_struct<typename Elf::Shdr>(file, header->e_shoff);
+    segments = first ? std::min<std::uint64_t>(first->sh_info, kMaxSegments) : PN_XNUM;
+  }
+  for (std::uint64_t i = 0; i < segments; ++i) {
     const auto at = checked_add<std::uint64_t>(header->e_phoff, i * sizeof(typename Elf::Phdr));
     const auto h = at ? load_struct<typename Elf::Phdr>(file, *at) : std::nullopt;
     if (!h) {
+      elf.cut = true;
       break;
     }
     ElfSegment segment;

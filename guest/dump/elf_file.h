@@ -40,6 +40,8 @@ struct ElfNote {
 /// What there is in a little-endian ELF core file, of 32 or 64 bits. All spans point into the file's bytes.
 struct ElfFile {
   std::uint16_t machine = 0;  ///< EM_*
+  unsigned bits = 64;         ///< 32 or 64
+  bool cut = false;           ///< the file ends in its program headers
   std::vector<ElfSection> sections;
   std::vector<ElfSegment> segments;
 

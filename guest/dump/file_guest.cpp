@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "guest/dump/file_guest.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstring>
 
@@ -19,9 +21,13 @@ class FileGuest final : public Guest {
   [[nodiscard]] const GuestIdentity& identity() const override { return parts_.identity; }
   [[nodiscard]] Result<std::vector<VcpuContext>> vcpus() override { return parts_.vcpus; }
   [[nodiscard]] PhysMemory& memory() override { return *parts_.memory; }
-  [[nodiscard]] std::vector<FrameRange> ram() override { return parts_.memory->map().ranges(); }
+  [[nodiscard]] std::vector<FrameRange> ram() override { return parts_.memory->ram(); }
   [[nodiscard]] Result<std::unique_ptr<PauseGuard>> pause() override { return std::make_unique<NothingPaused>(); }
   [[nodiscard]] const std::map<std::string, std::string>& facts() const override { return parts_.facts; }
+  [[nodiscard]] std::optional<std::string> vmcoreinfo() const override { return parts_.vmcoreinfo; }
+  [[nodiscard]] std::optional<std::string> cut_short() const override {
+    return parts_.cut ? std::optional(fmt::format("{}", fmt::join(parts_.warnings, "; "))) : std::nullopt;
+  }
   [[nodiscard]] const std::vector<std::string>& warnings() const override { return parts_.warnings; }
 
  private:

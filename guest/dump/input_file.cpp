@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "guest/dump/decompress.h"
+#include "guest/dump/flattened.h"
 #include "guest/dump/scratch_file.h"
 
 namespace xstack {
@@ -24,8 +25,13 @@ constexpr std::uint64_t kMaxUnpacked = 64ULL << 30;
 class Mapping {
  public:
   Mapping(int fd, std::size_t size) : address_(::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0)), size_(size) {}
-  Mapping(const Mapping&) = delete;
-  Mapping& operator=(const Mapping&) = delete;
+  Mapping(Mapping&& other) noexcept
+      : address_(std::exchange(other.address_, MAP_FAILED)), size_(std::exchange(other.size_, 0)) {}
+  Mapping& operator=(Mapping&& other) noexcept {
+    std::swap(address_, other.address_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
   ~Mapping() {
     if (valid()) {
       ::munmap(address_, size_);
@@ -69,6 +75,41 @@ Result<UniqueFd> spool(int fd) {
     return tl::unexpected(ok.error());
   }
   return scratch->take();
+}
+
+/// What `make` makes of a file, in a file without a name. When it stops early, what there is by then is used, and a
+/// warning says so.
+template <class Make>
+Result<Mapping> remake(const Mapping& from, const std::string& what, const char* when,
+                       std::vector<std::string>& warnings, Make make) {
+  ::madvise(const_cast<std::byte*>(from.bytes().data()), from.bytes().size(), MADV_SEQUENTIAL);
+  auto scratch = ScratchFile::create(kMaxUnpacked);
+  if (!scratch) {
+    return tl::unexpected(scratch.error());
+  }
+  const Result<std::optional<Incomplete>> incomplete = make(*scratch);
+  if (!incomplete) {
+    return tl::unexpected(incomplete.error());
+  }
+  if (scratch->size() == 0) {
+    return *incomplete ? fail((*incomplete)->input_ended ? Errc::truncated : Errc::bad_format, (*incomplete)->why)
+                       : fail(Errc::truncated, "nothing is in it");
+  }
+  if (*incomplete) {
+    warnings.push_back(fmt::format("only the first {} bytes of the {} could be unpacked: {}", scratch->size(), what,
+                                   (*incomplete)->why));
+  }
+  if (auto ok = scratch->finish(); !ok) {
+    return tl::unexpected(ok.error());
+  }
+  if (!std::in_range<std::size_t>(scratch->size())) {
+    return fail(Errc::too_large, fmt::format("larger than this machine can map {}", when));
+  }
+  Mapping made(scratch->fd(), static_cast<std::size_t>(scratch->size()));
+  if (!made.valid()) {
+    return fail(Errc::io, fmt::format("cannot map the unpacked file: {}", std::strerror(errno)));
+  }
+  return made;
 }
 
 }  // namespace
@@ -122,42 +163,25 @@ Result<std::shared_ptr<const InputFile>> InputFile::open(const std::string& path
   if (!plain.valid()) {
     return fail(Errc::io, fmt::format("{}: cannot be mapped: {}", path, std::strerror(errno)));
   }
-  const auto compression = detect_compression(plain.bytes());
-  if (!compression) {
-    return std::shared_ptr<const InputFile>(new InputFile(plain.release(), {}));
-  }
-
-  ::madvise(const_cast<std::byte*>(plain.bytes().data()), plain.bytes().size(), MADV_SEQUENTIAL);
-  auto scratch = ScratchFile::create(kMaxUnpacked);
-  if (!scratch) {
-    return fail(path, scratch.error());
-  }
-  const auto incomplete = decompress(*compression, plain.bytes(), *scratch);
-  if (!incomplete) {
-    return fail(path, incomplete.error());
-  }
   std::vector<std::string> warnings;
-  if (*incomplete) {
-    if (scratch->size() == 0) {
-      return fail((*incomplete)->input_ended ? Errc::truncated : Errc::bad_format, path + ": " + (*incomplete)->why);
+  Mapping contents = std::move(plain);
+  if (const auto compression = detect_compression(contents.bytes())) {
+    auto unpacked = remake(contents, fmt::format("{} file", to_string(*compression)), "when unpacked", warnings,
+                           [&](ScratchFile& out) { return decompress(*compression, contents.bytes(), out); });
+    if (!unpacked) {
+      return fail(path, unpacked.error());
     }
-    warnings.push_back(fmt::format("only the first {} bytes of the {} file could be unpacked: {}", scratch->size(),
-                                   to_string(*compression), (*incomplete)->why));
+    contents = std::move(*unpacked);
   }
-  if (scratch->size() == 0) {
-    return fail(Errc::truncated, path + ": nothing is compressed in it");
+  if (is_flattened(contents.bytes())) {
+    auto whole = remake(contents, "flattened file", "when put together", warnings,
+                        [&](ScratchFile& out) { return unflatten(contents.bytes(), out); });
+    if (!whole) {
+      return fail(path, whole.error());
+    }
+    contents = std::move(*whole);
   }
-  if (auto ok = scratch->finish(); !ok) {
-    return fail(path, ok.error());
-  }
-  if (!std::in_range<std::size_t>(scratch->size())) {
-    return fail(Errc::too_large, path + ": larger than this machine can map when unpacked");
-  }
-  Mapping unpacked(scratch->fd(), static_cast<std::size_t>(scratch->size()));
-  if (!unpacked.valid()) {
-    return fail(Errc::io, fmt::format("{}: cannot map the unpacked file: {}", path, std::strerror(errno)));
-  }
-  return std::shared_ptr<const InputFile>(new InputFile(unpacked.release(), std::move(warnings)));
+  return std::shared_ptr<const InputFile>(new InputFile(contents.release(), std::move(warnings)));
 }
 
 }  // namespace xstack

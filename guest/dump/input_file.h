@@ -12,8 +12,9 @@
 namespace xstack {
 
 /// The bytes of a dump, whatever it was packed in. A plain file is mapped; a compressed one (.zst, .xz, .gz, told by
-/// content) is unpacked into an unnamed temporary file, and so is what comes through a pipe, and that is mapped: memory
-/// stays small. A file that somebody cuts short while it is read ends the program (SIGBUS), as with any mapped file.
+/// content) is unpacked into an unnamed temporary file, and so is what comes through a pipe or in makedumpfile's
+/// flattened format, and that is mapped: memory stays small. A file that somebody cuts short while it is read ends the
+/// program (SIGBUS), as with any mapped file.
 class InputFile {
  public:
   /// Errors: io, truncated (an empty file), too_large (more than 64 GiB unpacked), unsupported.

@@ -16,15 +16,8 @@ struct Known {
 };
 
 constexpr Known kKnown[] = {
-    // xen/tools/libs/light/libxl_internal.h and tools/xl: the header of `xl save`
-    {0, "Xen saved domain, xl format"sv, "a saved guest (xl save), which has no registers in a form that can be read"},
-    // docs/specs/libxc-migration-stream.pandoc: marker, then "XENF"
-    {0, "\xff\xff\xff\xff\xff\xff\xff\xff\x58\x45\x4e\x46"sv, "a libxc migration stream"},
-    {0, "LibxlFmt"sv, "a libxl migration stream"},
     {0, "LibvirtQemudSave"sv, "a guest saved by libvirt"},
-    {0, "KDUMP   "sv, "a kdump compressed dump (makedumpfile)"},
     {0, "DISKDUMP"sv, "a diskdump compressed dump"},
-    {0, "makedumpfile"sv, "a flattened dump (makedumpfile -F)"},
     {0, "EMiL"sv, "a LiME memory image"},
     {0, "AVML"sv, "an AVML memory image"},
     {0, "QEVM"sv, "a QEMU migration stream"},
@@ -52,22 +45,16 @@ std::optional<std::string> recognise_foreign(std::span<const std::byte> start) {
 std::optional<std::string> recognise_foreign_elf(const ElfFile& elf) {
   bool core = false;
   for (const auto& note : segment_notes(elf)) {
-    if (note.vendor == "VMCOREINFO" || note.vendor == "VMCOREINFO_XEN") {
-      return "an ELF vmcore (kdump)";
-    }
-    if (note.vendor == "QEMU") {
-      return "an ELF core of QEMU (dump-guest-memory)";
-    }
     if (note.vendor == "VBCPU" || note.vendor == "VBCORE") {
       return "an ELF core of VirtualBox";
     }
-    if (note.vendor == "Xen") {
+    if (note.vendor == "Xen" || note.vendor == "VMCOREINFO_XEN") {
       return "an ELF core of the Xen hypervisor (kdump)";
     }
     core = core || note.vendor == "CORE";
   }
   if (core) {
-    return "the core of a process, or an ELF vmcore";
+    return "the core of a process";
   }
   return std::nullopt;
 }

@@ -86,6 +86,17 @@ Result<void> ScratchFile::append(std::span<const std::byte> bytes) {
   return {};
 }
 
+Result<void> ScratchFile::put(std::uint64_t offset, std::span<const std::byte> bytes) {
+  if (offset > limit_ || bytes.size() > limit_ - offset) {
+    return fail(Errc::too_large, fmt::format("more than {} GiB when put together", limit_ >> 30));
+  }
+  if (auto ok = write_at(offset, bytes); !ok) {
+    return ok;
+  }
+  size_ = std::max(size_, offset + bytes.size());
+  return {};
+}
+
 Result<void> ScratchFile::finish() {
   if (::ftruncate(fd_.get(), static_cast<off_t>(size_)) != 0) {
     return fail(Errc::io, fmt::format("cannot write the temporary file: {}", std::strerror(errno)));

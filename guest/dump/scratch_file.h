@@ -20,6 +20,9 @@ class ScratchFile {
   /// Errors: too_large (past the limit), io (the disk is full, and the like).
   [[nodiscard]] Result<void> append(std::span<const std::byte> bytes);
 
+  /// Bytes at a place of their own, which may lie behind the end: what is between reads as zeros. Errors: as append().
+  [[nodiscard]] Result<void> put(std::uint64_t offset, std::span<const std::byte> bytes);
+
   /// Ends writing: gives the file its length, which trailing zeros did not. Errors: io.
   [[nodiscard]] Result<void> finish();
 

@@ -19,6 +19,9 @@ struct Invocation {
   const Options& options;
   const Backend& backend;
   const Console& console;
+  /// Set when the guest is opened: what is missing of a file that was cut short. The answer is a partial one then,
+  /// whatever the command found.
+  std::optional<std::string>* cut_short = nullptr;
 };
 
 // One subcommand each. An error ends the program with exit_status() of its code.

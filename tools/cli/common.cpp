@@ -36,7 +36,12 @@ std::optional<KernelDefault> kernel_default(const Options& options) {
 Result<std::unique_ptr<Guest>> open_guest(const Invocation& invocation) {
   const auto& options = invocation.options;
   if (options.core) {
-    return invocation.backend.open_dump(*options.core);
+    auto guest = options.raw_files.empty() ? invocation.backend.open_dump(*options.core)
+                                           : invocation.backend.open_raw(options.raw_files);
+    if (guest && invocation.cut_short != nullptr) {
+      *invocation.cut_short = (*guest)->cut_short();
+    }
+    return guest;
   }
   auto guest = invocation.backend.open_domain(*options.domain);
   if (!guest && guest.error().code == Errc::unsupported) {

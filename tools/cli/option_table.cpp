@@ -60,6 +60,11 @@ constexpr const char* kOutput = "Output";
 
 constexpr std::array kOptions = {
     OptionInfo{0, "core", "FILE", kInput, "read a dump or a capture instead of a live domain", kEvery | kConfigs},
+    OptionInfo{
+        0, "ram-base", "BASE", kInput,
+        "the --core file is memory alone, from physical address BASE on; --raw BASE is the same; may be given once "
+        "for each of several --core files",
+        kEvery | kConfigs},
     OptionInfo{'C', "all-vcpus", nullptr, kInput, "every vCPU: what happens anyway when no VCPU is given", kVcpus},
     OptionInfo{0, "arch", "NAME", kInput, "the guest is arm32, arm64, x86_32 or x86_64, whatever it looks like",
                kEvery | kConfigs},

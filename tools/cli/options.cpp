@@ -40,6 +40,21 @@ struct Given {
   }
 };
 
+/// --raw is two options: a flag of dmesg, as dmesg(1) has it, and, with an address in hexadecimal behind it, the same
+/// as
+/// --ram-base.
+std::vector<std::string> spell_raw(std::span<const std::string> arguments) {
+  std::vector<std::string> out;
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    const std::string& word = arguments[i];
+    const bool based = i + 1 < arguments.size() && arguments[i + 1].starts_with("0x");
+    out.push_back(word == "--raw" && based     ? "--ram-base"
+                  : word.starts_with("--raw=") ? "--ram-base=" + word.substr(6)
+                                               : word);
+  }
+  return out;
+}
+
 Result<Given> split(std::span<const std::string> arguments) {
   Given given;
   CLI::App app;
@@ -56,8 +71,9 @@ Result<Given> split(std::span<const std::string> arguments) {
     }
   }
   app.add_option("words", given.words);
+  const auto spelt = spell_raw(arguments);
   // CLI11 takes its arguments from the back.
-  std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
+  std::vector<std::string> reversed(spelt.rbegin(), spelt.rend());
   try {
     app.parse(std::move(reversed));
   } catch (const CLI::ParseError& e) {
@@ -195,6 +211,27 @@ Result<void> take_choices(const Given& given, Options& options) {
     } else if (*text != "auto") {
       return fail(Errc::usage, fmt::format("--color: '{}' is none of auto, always, never", *text));
     }
+  }
+  return {};
+}
+
+/// --core with --ram-base: each file's own base.
+Result<void> take_raw(const Given& given, Options& options) {
+  const auto& bases = given.values.at("ram-base");
+  const auto& files = given.values.at("core");
+  if (bases.empty()) {
+    return {};
+  }
+  if (bases.size() != files.size()) {
+    return fail(Errc::usage, fmt::format("--ram-base (or --raw BASE) is given {} times for {} --core files",
+                                         bases.size(), files.size()));
+  }
+  for (std::size_t i = 0; i < bases.size(); ++i) {
+    const auto base = number_in("--ram-base", bases[i], 0, ~0ULL);
+    if (!base) {
+      return tl::unexpected(base.error());
+    }
+    options.raw_files.push_back({files[i], *base});
   }
   return {};
 }
@@ -382,6 +419,9 @@ Result<Options> parse_command_line(std::span<const std::string> arguments) {
   options.dtb = given->last("dtb");
   options.bootargs = given->last("bootargs").value_or("");
   options.xen_bootargs = given->last("xen-bootargs").value_or("");
+  if (auto ok = take_raw(*given, options); !ok) {
+    return tl::unexpected(ok.error());
+  }
   options.output = given->last("output");
   options.symbol_files = given->values.at("symbol-table");
   options.only = given->flag("only");

@@ -12,6 +12,7 @@
 #include "base/address.h"
 #include "base/error.h"
 #include "boards/board.h"
+#include "guest/dump/open.h"
 #include "tools/cli/option_table.h"
 
 namespace xstack {
@@ -30,7 +31,8 @@ struct Options {
   Command command = Command::trace;
   std::optional<std::string> domain;  ///< exactly one of domain and core is there, but for no_guest
   std::optional<std::string> core;
-  std::optional<unsigned> vcpu;  ///< absent: all
+  std::vector<RawFile> raw_files;  ///< --core with --ram-base: memory alone, in these
+  std::optional<unsigned> vcpu;    ///< absent: all
   std::optional<ArchId> arch;
   std::vector<std::string> symbol_files;
   std::vector<std::string> debug_directories{"/usr/lib/debug"};

@@ -65,14 +65,23 @@ Result<ExitStatus> run_parsed(std::span<const std::string> arguments, const Back
     }
     options->profile = std::make_shared<const Board>(std::move(*board));
   }
-  return dispatch({*options, backend, console});
+  std::optional<std::string> cut_short;
+  const auto status = dispatch({*options, backend, console, &cut_short});
+  if (status && *status == ExitStatus::whole && cut_short) {
+    complain(console, "a partial answer, since the file is not whole: " + *cut_short);
+    return ExitStatus::partial;
+  }
+  if (!status && cut_short) {
+    return fail(status.error().code, status.error().message + "; the file is not whole: " + *cut_short);
+  }
+  return status;
 }
 
 }  // namespace
 
 Backend real_backend() {
-  return {open_domain,  open_dump,         make_report, write_capture, read_log,
-          read_modules, make_tasks_report, write_dump,  serve_gdb,     read_config};
+  return {open_domain,       open_dump,  make_report, write_capture, read_log, read_modules,
+          make_tasks_report, write_dump, serve_gdb,   read_config,   open_raw};
 }
 
 ExitStatus run(std::span<const std::string> arguments, const Backend& backend, const Console& console) {

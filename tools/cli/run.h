@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "guest/dump/open.h"
 #include "guest/guest.h"
 #include "tools/cli/exit_status.h"
 #include "tools/cli/output.h"
@@ -33,6 +34,7 @@ struct Backend {
   std::function<Result<DumpReport>(Guest&, const DumpRequest&)> write_dump;
   std::function<Result<GdbReport>(Guest&, const GdbRequest&)> serve_gdb;
   std::function<Result<FoundConfig>(Guest&, const KernelRequest&)> read_config;
+  std::function<Result<std::unique_ptr<Guest>>(std::span<const RawFile>)> open_raw;
 };
 
 /// The real one: open_domain(), open_dump(), make_report(), write_capture() and so on.

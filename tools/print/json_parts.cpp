@@ -127,7 +127,13 @@ Json guest(const GuestReport& guest) {
   }
   put(out, "uuid", identity.uuid);
   out["source"] = escape(identity.source);
-  out["type"] = type_name(identity.type);
+  if (identity.type_told) {
+    out["type"] = type_name(identity.type);
+  }
+  put(out, "format", identity.format);
+  if (!identity.lacks.empty()) {
+    out["lacks"] = strings(identity.lacks);
+  }
   out["arch"] = to_string(guest.arch);
   if (!guest.arch_why.empty()) {
     out["arch_why"] = escape(guest.arch_why);

@@ -212,7 +212,13 @@ std::string info(const Report& report, const View& view, const Style& style) {
     line("state", state_text(*identity.state));
   }
   line("source", escape(identity.source));
-  line("type", type_text(identity.type));
+  optional_line("format", identity.format);
+  if (!identity.lacks.empty()) {
+    line("lacks", joined(identity.lacks));
+  }
+  if (identity.type_told) {
+    line("type", type_text(identity.type));
+  }
   line("architecture", guest.arch_why.empty() ? to_string(guest.arch)
                                               : fmt::format("{} ({})", to_string(guest.arch), escape(guest.arch_why)));
   optional_line("xen", identity.xen_version);

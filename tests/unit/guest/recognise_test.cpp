@@ -19,11 +19,8 @@ Error error_of(std::string_view text) {
 }
 
 TEST(OtherFiles, AreNamedInTheError) {
-  EXPECT_EQ(error_of("KDUMP   \0\0\0\0").code, Errc::unsupported);
-  EXPECT_THAT(error_of("KDUMP   \0\0\0\0").message, HasSubstr("kdump compressed dump"));
+  EXPECT_EQ(error_of("EMiL\1\0\0\0").code, Errc::unsupported);
   EXPECT_THAT(error_of("EMiL\1\0\0\0").message, HasSubstr("LiME"));
-  EXPECT_THAT(error_of("Xen saved domain, xl format\n \0 \r").message, HasSubstr("xl save"));
-  EXPECT_THAT(error_of("makedumpfile\0\0").message, HasSubstr("makedumpfile -F"));
   EXPECT_THAT(error_of("BZh9").message, HasSubstr("bzip2"));
 }
 

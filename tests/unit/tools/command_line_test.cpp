@@ -20,6 +20,22 @@ std::string refusal(std::vector<std::string> arguments) {
   return options ? "accepted" : options.error().code == Errc::usage ? options.error().message : "wrong code";
 }
 
+TEST(CommandLine, MemoryAlone) {
+  const auto one = parse({"info", "--core", "ram", "--raw", "0x40000000"});
+  ASSERT_TRUE(one) << one.error().message;
+  ASSERT_EQ(one->raw_files.size(), 1U);
+  EXPECT_EQ(one->raw_files[0].path, "ram");
+  EXPECT_EQ(one->raw_files[0].base, 0x40000000U);
+  const auto two = parse({"dmesg", "--raw", "--core", "a", "--ram-base", "0", "--core=b", "--raw=0x1000"});
+  ASSERT_TRUE(two) << two.error().message;
+  EXPECT_TRUE(two->raw);  // dmesg's own flag
+  ASSERT_EQ(two->raw_files.size(), 2U);
+  EXPECT_EQ(two->raw_files[1].path, "b");
+  EXPECT_EQ(two->raw_files[1].base, 0x1000U);
+  EXPECT_THAT(refusal({"--core", "a", "--core", "b", "--raw", "0x0"}), HasSubstr("1 times for 2 --core files"));
+  EXPECT_THAT(refusal({"--core", "a", "--ram-base", "here"}), HasSubstr("not a number"));
+}
+
 TEST(Number, DecimalAndHexadecimalOnly) {
   EXPECT_EQ(parse_number("0"), 0U);
   EXPECT_EQ(parse_number("42"), 42U);

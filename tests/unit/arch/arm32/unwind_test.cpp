@@ -156,6 +156,20 @@ TEST(Arm32Unwind, StoppedInTheVectors) {
   EXPECT_EQ(user.end.user->pc.value, 0xc0101008U);
 }
 
+TEST(Arm32Unwind, StoppedInTheVectorsWithTheCurrentBankAlone) {
+  Machine32 m;  // as an NT_PRSTATUS note has it: what was interrupted is known, and its stack is not
+  m.with_tables();
+  m.cpu.mode = "IRQ";
+  m.cpu.regs.forget(kSpSvc);
+  m.set(kCpsr, 0x60000092);
+  m.set(kPc, 0xffff0018);
+  m.set(kLrIrq, 0xc0101008 + 4);
+  m.set(kSpIrq, 0xd0009000);
+  EXPECT_EQ(m.text(m.walk()).find("?+0 registers, inner+8 exception, no unwind information"), 0U) << m.text(m.walk());
+  m.set(kLrIrq, 0x10494);  // no code of the kernel's: a program, or anything
+  EXPECT_EQ(m.walk().frames.size(), 1U);
+}
+
 TEST(Arm32Unwind, InUserModeThereIsNothingToWalk) {
   Machine32 m;
   m.cpu.user = true;
