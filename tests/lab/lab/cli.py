@@ -21,7 +21,7 @@ def arguments(argv):
     parser.add_argument("--cpu", help="another CPU for QEMU")
     parser.add_argument("--deb", type=Path, metavar="FILE", help="xstack's package for the machine's architecture; {arch} in it is replaced")
     parser.add_argument("--xstack", type=Path, metavar="FILE", help="or the program itself (static but for libc); {arch} in it is replaced")
-    parser.add_argument("--host-xstack", type=Path, metavar="FILE", help="a program for this machine, to replay the captures")
+    parser.add_argument("--host-xstack", type=Path, metavar="FILE", help="a program for this machine, to replay the captures; orangepi boots by its `boards boot`")
     parser.add_argument("--signals", type=int, default=100, metavar="N", help="interrupt xstack N times on one running guest of each kind (100); 0: not at all")
     parser.add_argument("--cores", type=Path, metavar="FOLDER", help="keep a core and the console of each guest there")
     parser.add_argument("--failed-cores", type=Path, metavar="FOLDER", help="the same of those guests whose trace was wrong")
@@ -35,7 +35,11 @@ def arguments(argv):
 def chosen(options):
     """{machine: its guests}, in the order of the table."""
     wanted = set(options.guests.split(",")) if options.guests else None
-    names = options.machines or list(MACHINES)
+    names = options.machines
+    if not names:
+        names = [m.name for m in MACHINES.values() if not m.board or options.host_xstack]
+        for name in MACHINES.keys() - names:
+            say(f"{name}: left out, it needs --host-xstack")
     picked = {}
     for name in names:
         if name in GUESTS:
@@ -70,7 +74,7 @@ def run_machine(machine, guests, options):
     interrupted = set(interrupted.values())
     while any(n < 2 and name not in results for name, n in tries.items()):
         todo = [g for g in guests if g.name not in results and tries[g.name] < 2]
-        dom0 = Dom0(machine, todo, SCRATCH / "run" / machine.name, file["xstack"], file["deb"], options.patience)
+        dom0 = Dom0(machine, todo, SCRATCH / "run" / machine.name, file["xstack"], file["deb"], options.patience, options.host_xstack)
         dom0.build()
         booted = False
         try:

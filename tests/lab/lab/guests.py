@@ -22,6 +22,7 @@ class Machine:
     cpu: str
     dom0_memory: int = 768
     cpus: int = 2
+    board: str = ""             # a board as xstack and QEMU name it, which boots from an SD card; none: QEMU starts Xen itself
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ AMD64 = Kernel("bookworm", "amd64", "amd64")
 
 MACHINES = {m.name: m for m in (
     Machine("armhf", "armhf", "bookworm", "4.17", "armmp-lpae", "cortex-a15", 512),
+    Machine("orangepi", "armhf", "bookworm", "4.17", "armmp-lpae", "cortex-a7", 512, cpus=1, board="orangepi-pc"),
     Machine("arm64", "arm64", "bookworm", "4.17", "arm64", "cortex-a57"),
     # With two CPUs no 32-bit guest under this 64-bit Xen came up (NULL pointers at boot; the cause is not known): one CPU.
     Machine("arm64-32bit", "arm64", "bookworm", "4.17", "arm64", "cortex-a57", cpus=1),
@@ -154,6 +156,13 @@ GUESTS = {g.name: replace(g, doing=g.doing or _doing(g.way)) for g in (
             raw=dict(way="entry", image="raw", doing=FRESH)),
     *_early("arm32-6.1-short", "armhf", ARMMP, decompressor=dict(way="decompressor", doing=UNPACKING),
             misplaced=dict(way="early", image="misplaced", doing=NOWHERE)),
+    Guest("orangepi-sysrq", "orangepi", LPAE, "sysrq", end="crash"),
+    Guest("orangepi-softdog", "orangepi", LPAE, "softdog"),
+    Guest("orangepi-softdog-user", "orangepi", LPAE, "softdog-user"),
+    Guest("orangepi-user", "orangepi", LPAE, "user", known={0: BOOT_IDLE}, modes={1: "user"}),
+    Guest("orangepi-spin", "orangepi", LPAE, "spin", end="crash", known={0: BOOT_IDLE, 1: LAB}),
+    Guest("orangepi-short-sysrq", "orangepi", ARMMP, "sysrq"),
+    Guest("orangepi-short-user", "orangepi", ARMMP, "user", known={0: BOOT_IDLE}, modes={1: "user"}),
     *_arm64("arm64-6.1", "arm64", ARM64),
     *_bare("arm64", "arm64", "arm64"),
     *_early("arm64-6.1", "arm64", ARM64, entry=dict(way="entry", doing=FRESH),

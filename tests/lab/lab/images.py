@@ -4,6 +4,7 @@ import lzma
 import os
 import platform
 import re
+import shlex
 import stat
 import struct
 import subprocess
@@ -119,11 +120,13 @@ def busybox(root):
 MACHINES = {"armhf": "armv7l", "arm64": "aarch64", "amd64": "x86_64"}
 TRIPLETS = {"armhf": "arm-linux-gnueabihf", "arm64": "aarch64-linux-gnu", "amd64": "x86_64-linux-gnu"}
 LOADERS = {"armhf": "lib/ld-linux-armhf.so.3", "arm64": "lib/ld-linux-aarch64.so.1", "amd64": "lib64/ld-linux-x86-64.so.2"}
-DOM0_MODULES = ["xen-evtchn", "xen-privcmd", "xen-gntdev", "xen-gntalloc", "xenfs", "virtio_mmio", "virtio_pci", "9pnet_virtio", "9p"]
+DOM0_MODULES = ["xen-evtchn", "xen-privcmd", "xen-gntdev", "xen-gntalloc", "xenfs", "9p"]
+SHARE_MODULES = {"virtio": ["virtio_mmio", "virtio_pci", "9pnet_virtio"], "network": ["realtek", "dwmac_sun8i", "9pnet_fd"]}
 
 
-def dom0(out, root, arch, xen, modules, files, programs):
-    """files: {path in dom0: host file}; programs: host files (ELF, of this architecture) that go to /bin."""
+def dom0(out, root, arch, xen, modules, files, programs, export=None):
+    """files: {path in dom0: host file}; programs: host files (ELF, of this architecture) that go to /bin; export: the folder that the lab
+    serves by network (boards.py); None: QEMU shares it by virtio."""
     cpio, triplet = Cpio(), TRIPLETS[arch]
     skeleton(cpio)
     cpio.file("bin/busybox", busybox(root))
@@ -172,10 +175,10 @@ def dom0(out, root, arch, xen, modules, files, programs):
     if loader is None:
         raise LabError(f"no {LOADERS[arch]} in {root}")
     cpio.file(LOADERS[arch], loader.resolve())
-    add_modules(cpio, modules, DOM0_MODULES)
+    add_modules(cpio, modules, DOM0_MODULES + SHARE_MODULES["network" if export else "virtio"])
     cpio.file("etc/xen/xl.conf", 'autoballoon="off"\n', 0o644)
     cpio.file("etc/passwd", "root:x:0:0:root:/root:/bin/sh\n", 0o644)
-    cpio.file("etc/lab", f"XEN={xen}\nTRIPLET={triplet}\n", 0o644)
+    cpio.file("etc/lab", f"XEN={xen}\nTRIPLET={triplet}\nEXPORT={shlex.quote(str(export or ''))}\n", 0o644)
     cpio.file("init", TARGET / "dom0-init.sh")
     for path, file in files.items():
         cpio.file(path, file)

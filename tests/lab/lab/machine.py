@@ -8,13 +8,16 @@ import subprocess
 import time
 from pathlib import Path
 
-from . import builds, images, packages
+from . import boards, builds, images, packages
 from .guests import Machine
 from .util import SCRATCH, LabError, need, say
 
 XEN_TOOLS = ["xenstore-utils", "busybox-static"]
 QEMU = {"armhf": ("qemu-system-arm", "qemu-system-arm"), "arm64": ("qemu-system-aarch64", "qemu-system-arm"),
         "amd64": ("qemu-system-x86_64", "qemu-system-x86")}
+
+
+LOG_ALL = "loglvl=all guest_loglvl=all"
 
 
 class Timeout(LabError):
@@ -45,14 +48,16 @@ class Run:
 class Dom0:
     """A booted machine. Use as a context manager: it is gone at the end, whatever happens."""
 
-    def __init__(self, machine: Machine, guests, work: Path, xstack=None, deb=None, patience=1):
+    def __init__(self, machine: Machine, guests, work: Path, xstack=None, deb=None, patience=1, host_xstack=None):
         self.machine, self.guests, self.work = machine, guests, work
-        self.xstack, self.deb = xstack, deb
+        self.xstack, self.deb, self.host_xstack = xstack, deb, host_xstack
         self.share = work / "share"
         self.number, self.patience = 0, patience
         self.has_xstack = bool(xstack or deb)
         self.process = None
         need(QEMU[machine.arch], ("readelf", "binutils"), ("zstd", "zstd"), ("flock", "util-linux"))
+        if machine.board:
+            boards.need_tools()
 
     # -- what goes into it
 
@@ -95,11 +100,28 @@ class Dom0:
         if self.xstack:
             files["bin/xstack"] = self.xstack
         self.initrd = self.work / "dom0.cpio"
-        images.dom0(self.initrd, root, m.arch, m.xen, modules, files, programs)
+        images.dom0(self.initrd, root, m.arch, m.xen, modules, files, programs, self.share.resolve() if m.board else None)
         self.xen = root / f"boot/xen-{m.xen}-{m.arch}"
         if m.arch == "amd64":
             self.xen = self.work / "xen"
             self.xen.write_bytes(gzip.decompress((root / f"boot/xen-{m.xen}-amd64.gz").read_bytes()))
+        if m.board:
+            self.card = self.work / "sd.img"
+            self.write_card(root / f"usr/lib/linux-image-{version}")
+
+    def write_card(self, trees):
+        """The SD card of a board: it boots by the script that xstack prints, word for word."""
+        m = self.machine
+        if not self.host_xstack:
+            raise LabError(f"{m.name} boots by the script that `xstack boards boot` prints: --host-xstack must name a program")
+        folder = self.work / "card"
+        folder.mkdir()
+        files = {"xen": self.xen, "dom0": self.kernel, "initrd": self.initrd, "dtb": trees / boards.BOARDS[m.board].model}
+        for key, file in files.items():
+            files[key] = Path(shutil.copy(file, folder))
+        # One CPU for Xen, or dom0 is never woken again once a guest runs.
+        script = boards.boot_script(self.host_xstack, m.board, files, m.dom0_memory, f"dom0_max_vcpus=1 maxcpus=1 {LOG_ALL}", "panic=5")
+        boards.sd_card(self.card, folder, script, m.board)
 
     @staticmethod
     def all_machines():
@@ -116,9 +138,11 @@ class Dom0:
         if m.arch == "amd64":
             return [qemu, "-accel", "tcg,thread=multi", "-machine", "pc", "-cpu", m.cpu, "-smp", "2", "-m", "4096", *common,
                     "-kernel", self.xen, "-append",
-                    f"console=com1 com1=115200,8n1 loglvl=all guest_loglvl=all conring_size=1M dom0_mem={m.dom0_memory}M,max:{m.dom0_memory}M dom0_max_vcpus=1",
+                    f"console=com1 com1=115200,8n1 {LOG_ALL} conring_size=1M dom0_mem={m.dom0_memory}M,max:{m.dom0_memory}M dom0_max_vcpus=1",
                     "-initrd", f"{self.kernel} console=hvc0 panic=5 loglevel=6,{self.initrd}", *share,
                     "-device", "virtio-9p-pci,fsdev=share,mount_tag=share"]
+        if m.board:
+            return [qemu, *common, *boards.qemu_options(m.board, self.card, self.share.resolve())]
         arm32 = m.arch == "armhf"
         # 32-bit: one CPU, or dom0 is never woken again once a guest runs; no high memory, or dom0 hangs while it looks at PCI.
         board = ["-machine", "virt,virtualization=on,gic-version=2,highmem=off", "-smp", "1", "-accel", "tcg,thread=single"] if arm32 else \
@@ -126,7 +150,7 @@ class Dom0:
              "-accel", f"tcg,thread={'single' if m.cpus == 1 else 'multi'},tb-size=512"]
         kernel, initrd = ("0x50000000", "0x52000000") if arm32 else ("0x49000000", "0x4e000000")  # above QEMU's device tree
         return [qemu, *board, "-cpu", m.cpu, "-m", "2G", *common, "-kernel", self.xen, "-append",
-                f"console=dtuart dtuart=/pl011@9000000 dom0_mem={m.dom0_memory}M dom0_max_vcpus={1 if arm32 else m.cpus} loglvl=all guest_loglvl=all",
+                f"console=dtuart dtuart=/pl011@9000000 dom0_mem={m.dom0_memory}M dom0_max_vcpus={1 if arm32 else m.cpus} {LOG_ALL}",
                 "-device", f"guest-loader,addr={kernel},kernel={self.kernel},bootargs=console=hvc0 panic=5 nokaslr",
                 "-device", f"guest-loader,addr={initrd},initrd={self.initrd}",
                 "-global", "virtio-mmio.force-legacy=false", *share, "-device", "virtio-9p-device,fsdev=share,mount_tag=share"]
@@ -153,13 +177,19 @@ class Dom0:
     def __exit__(self, *_):
         if self.process.poll() is None:
             (self.share / "cmd/off").touch()
-            try:
-                self.process.wait(60)
-            except subprocess.TimeoutExpired:
+            end = time.monotonic() + 60
+            while self.process.poll() is None and time.monotonic() < end and not self.halted():
+                time.sleep(0.2)
+            if self.process.poll() is None:
                 os.killpg(self.process.pid, 9)
                 self.process.wait()
         self.lock.close()
         return False
+
+    def halted(self):
+        """Xen has no more to do, but the machine has no way to be switched off (U-Boot's PSCI of a board)."""
+        serial = self.work / "serial.log"
+        return serial.exists() and b"Hardware Dom0 halted: halting machine" in serial.read_bytes()[-2000:]
 
     def wait(self, done, seconds, what):
         end = time.monotonic() + seconds * self.patience

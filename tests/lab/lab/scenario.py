@@ -301,8 +301,24 @@ class Looker:
             return
         self.result.verdicts = compare.judge(report, self.guest, truth)
         self.timed("text", f"xstack {self.file}{self.guest.name}", "trace.txt")
+        self.with_board(report)
         self.capture(truth, host_xstack)
         self.know("stopped")
+
+    def with_board(self, report):
+        """On a board that xstack knows, --board must change nothing in the trace: a guest's memory says it all."""
+        board = self.dom0.machine.board
+        if not board:
+            return
+        status, text, error = self.timed("board", f"xstack --json --board {board} {self.file}{self.guest.name}", "board.json")
+        try:
+            same = json.loads(text).get("vcpus") == report["vcpus"]
+        except ValueError as why:
+            self.result.faults.append(f"--board {board}: exit status {status}: {error.strip()[-300:] or why}")
+            return
+        self.result.notes.append(f"--board {board}: exit status {status}; " + ("the same registers, stacks and traces" if same else "another answer"))
+        if not same:
+            self.result.faults.append(f"--board {board}: not the answer without it; see board.json and stopped.json")
 
     def capture(self, truth, host_xstack):
         name = f"{self.guest.name}.xcap"
