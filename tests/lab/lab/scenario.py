@@ -324,9 +324,11 @@ class Looker:
         name = f"{self.guest.name}.xcap"
         status, _, error = self.timed("capture", f"xstack capture {self.file}{self.guest.name} -o /r/out/{name}", "capture.txt")
         file = self.dom0.share / "out" / name
-        if status or not file.exists():
+        if status not in (0, 1) or not file.exists():
             self.result.faults.append(f"capture: exit status {status}: {error.strip()[-300:]}")
             return
+        if status:
+            self.result.notes.append(f"capture: exit status 1: {error.strip()[-300:]}")
         self.result.figures["capture"]["bytes"] = file.stat().st_size
         os.replace(file, self.folder / name)
         if not host_xstack:
@@ -442,7 +444,7 @@ def play(dom0, guest, results, cores=None, host_xstack=None, signals=0, failed_c
             (look.folder / "console.log").write_text(dom0.console(guest))
         if failed_cores and not result.right:
             cores = failed_cores
-        if cores and guest.kind == "pv" and guest.way == "entry":
+        if cores and guest.kind == "pv" and guest.way in ("entry", "early"):
             say(f"{guest.name}: no core: xl wants a table of frames that the guest has not made yet")
         elif cores:
             core = keep_core(dom0, guest, domid, cores)
