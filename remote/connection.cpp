@@ -63,25 +63,38 @@ Result<bool> write_all(int fd, std::string_view text) {
 
 }  // namespace
 
-Result<Listener> listen_on_loopback(std::uint16_t port) {
+Result<Listener> listen_on(const std::string& address, std::uint16_t port) {
   Listener out;
-  out.socket = UniqueFd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  out.address = address;
+  sockaddr_storage storage{};
+  socklen_t size = 0;
+  auto* four = reinterpret_cast<sockaddr_in*>(&storage);
+  auto* six = reinterpret_cast<sockaddr_in6*>(&storage);
+  if (::inet_pton(AF_INET, address.c_str(), &four->sin_addr) == 1) {
+    four->sin_family = AF_INET;
+    four->sin_port = htons(port);
+    out.loopback = ntohl(four->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+    size = sizeof *four;
+  } else if (::inet_pton(AF_INET6, address.c_str(), &six->sin6_addr) == 1) {
+    six->sin6_family = AF_INET6;
+    six->sin6_port = htons(port);
+    out.loopback = IN6_IS_ADDR_LOOPBACK(&six->sin6_addr) != 0;
+    size = sizeof *six;
+  } else {
+    return fail(Errc::usage, fmt::format("'{}' is no IPv4 or IPv6 address", address));
+  }
+  out.socket = UniqueFd(::socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!out.socket.valid()) {
     return failed("socket");
   }
   const int on = 1;
   (void)::setsockopt(out.socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  address.sin_port = htons(port);
-  socklen_t size = sizeof address;
-  if (::bind(out.socket.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0 ||
-      ::listen(out.socket.get(), 1) != 0 ||
-      ::getsockname(out.socket.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0) {
-    return failed(fmt::format("port {} of 127.0.0.1", port).c_str());
+  auto* any = reinterpret_cast<sockaddr*>(&storage);
+  if (::bind(out.socket.get(), any, size) != 0 || ::listen(out.socket.get(), 1) != 0 ||
+      ::getsockname(out.socket.get(), any, &size) != 0) {
+    return failed(fmt::format("port {} of {}", port, address).c_str());
   }
-  out.port = ntohs(address.sin_port);
+  out.port = ntohs(storage.ss_family == AF_INET ? four->sin_port : six->sin6_port);
   return out;
 }
 

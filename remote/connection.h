@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
 
 #include "base/error.h"
 #include "guest/dump/unique_fd.h"
@@ -13,13 +14,19 @@ namespace xstack::remote {
 /// Asked a few times a second whether to stop.
 using Stop = std::function<bool()>;
 
-/// A socket that listens on 127.0.0.1 alone: whoever may connect reads all of the guest's memory. Port 0 is any that is
-/// free. Errors: io.
+/// Where nothing but this machine can connect: whoever may reads all of the guest's memory.
+inline constexpr const char* kLoopback = "127.0.0.1";
+
+/// A socket that listens on one address.
 struct Listener {
   UniqueFd socket;
   std::uint16_t port = 0;
+  std::string address;    ///< as it is written
+  bool loopback = false;  ///< nothing but this machine can connect
 };
-[[nodiscard]] Result<Listener> listen_on_loopback(std::uint16_t port);
+/// `address` is a number of IPv4 or IPv6: names are not looked up. Port 0 is any that is free. Errors: usage (no such
+/// address), io.
+[[nodiscard]] Result<Listener> listen_on(const std::string& address, std::uint16_t port);
 
 /// Waits for one debugger. Errors: interrupted, io.
 [[nodiscard]] Result<UniqueFd> accept_one(const Listener& listener, const Stop& stop);

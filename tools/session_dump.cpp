@@ -3,99 +3,150 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <bit>
+#include <charconv>
+#include <ctime>
+#include <set>
 #include <utility>
 
+#include "tools/dump_memory.h"
 #include "tools/held_signals.h"
+#include "tools/running_tasks.h"
 #include "vmcore/elf_core.h"
-#include "vmcore/kernel_map.h"
-#include "vmcore/pseudo_physical.h"
+#include "vmcore/kdump_write.h"
 #include "vmcore/segments.h"
 
 namespace xstack {
 namespace {
 
-/// The address where a kernel's half of the address space begins, for page walks; on 32-bit architectures some way
-/// below its code, where ARM keeps modules.
-GuestVirt kernel_half(GuestType type, const ArchOps& arch,
-                      std::span<const std::shared_ptr<const Translation>> translations, PhysMemory& memory,
-                      std::optional<GuestVirt> kernel_start) {
-  if (arch.word_size == 4) {
-    constexpr std::uint64_t kSplit = 0x10000000;  // every VMSPLIT is a multiple of it
-    constexpr std::uint64_t kModules = 0x01000000;
-    const std::uint64_t split = kernel_start.value_or(GuestVirt(0xc0000000)).value & ~(kSplit - 1);
-    return GuestVirt(split > kModules ? split - kModules : 0);
-  }
-  if (type == GuestType::pv) {
-    return GuestVirt(0xffff880000000000);  // below it is Xen's part: HYPERVISOR_VIRT_END, public/arch-x86/xen-x86_64.h
-  }
-  // The widest half that the tables know of: a page walk refuses addresses outside it.
-  const unsigned widest = arch.id == ArchId::arm64 ? 52 : 56;
-  for (unsigned bits = widest; bits > 30; --bits) {
-    const GuestVirt first(~std::uint64_t{0} << bits);
-    for (const auto& translation : translations) {
-      const auto found = translation->walk(memory, first);
-      if (found || found.error().kind != FaultKind::out_of_range) {
-        return first;
-      }
-    }
-  }
-  return GuestVirt(~std::uint64_t{0} << 47);
+std::optional<std::uint64_t> decimal(std::string_view text) {
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() && end == text.data() + text.size() ? std::optional(value) : std::nullopt;
 }
 
-KernelMap kernel_map(KernelSession& session, PhysMemory& memory) {
-  // The kernel's own tables where they are known, else those of a vCPU, which have the kernel's half as well.
-  std::vector<std::shared_ptr<const Translation>> translations;
-  if (session.kernel() != nullptr) {
-    translations = session.kernel()->kernel_translations();
+/// What the notes call each vCPU. drgn believes in the registers of a running task where its pid stands in them.
+/// Debuggers, which read ELF alone, want a number for each, and none twice: a vCPU that is idle (pid 0) or whose task
+/// is not known has one there that no task can have (PID_MAX_LIMIT, include/linux/threads.h, is 2^22).
+std::vector<std::uint32_t> thread_numbers(KernelSession& session, const std::vector<DecodedVcpu>& vcpus,
+                                          CoreFormat format) {
+  constexpr std::uint32_t kBeyondTasks = 1U << 22;
+  const auto pids = running_pids(session, vcpus);
+  std::set<std::uint32_t> used;
+  std::vector<std::uint32_t> out;
+  for (std::size_t i = 0; i < vcpus.size(); ++i) {
+    const bool usable = pids[i] && *pids[i] < kBeyondTasks &&
+                        (format == CoreFormat::kdump || (*pids[i] != 0 && used.insert(*pids[i]).second));
+    out.push_back(usable ? *pids[i] : kBeyondTasks + vcpus[i].context.id + 1);
   }
-  for (const DecodedVcpu& vcpu : session.vcpus()) {
-    if (vcpu.cpu && vcpu.cpu->mmu_on && translations.size() < 4) {
-      translations.insert(translations.end(), vcpu.cpu->translations.begin(), vcpu.cpu->translations.end());
-    }
-  }
-  if (translations.empty()) {
-    return {};
-  }
-  const auto start = session.kernel() != nullptr ? session.kernel()->kernel_start() : std::nullopt;
-  const GuestVirt first = kernel_half(session.guest().identity().type, session.arch(), translations, memory, start);
-  const GuestVirt last(session.arch().word_size == 4 ? 0xffffffff : ~std::uint64_t{0});
-  KernelMapLimits limits;
-  if (session.guest().identity().type == GuestType::pv) {
-    limits.runs = 1U << 22;  // machine frames are in no order: each page may be a run of its own
-  }
-  return map_kernel(memory, translations, first, last, limits);
-}
-
-/// Where a PV kernel's direct map begins: page_offset_base says so where the kernel has that variable
-/// (CONFIG_RANDOMIZE_ MEMORY, 4.8 on); else __PAGE_OFFSET_BASE_L4 (4.20 on) or what it was before.
-std::optional<GuestVirt> direct_map_of(KernelSession& session, PhysMemory& memory) {
-  std::vector<std::uint64_t> candidates;
-  if (const auto at = session.kernel()->code().address_of("page_offset_base")) {
-    if (const auto value = session.memory().read_word(*at, 8)) {
-      candidates.push_back(*value);
-    }
-  }
-  candidates.insert(candidates.end(), {0xffff888000000000, 0xffff880000000000});
-  for (const std::uint64_t candidate : candidates) {
-    for (const auto& translation : session.translations(session.vcpus(), 0)) {
-      if (candidate >> 47 == 0x1ffff && translation->walk(memory, GuestVirt(candidate))) {
-        return GuestVirt(candidate);
-      }
-    }
-  }
-  return std::nullopt;
-}
-
-std::vector<FrameRange> frames_of(Guest& guest) {
-  const auto ram = guest.ram();
-  // A file knows what it has; of a domain Xen only says where memory may be.
-  return guest.identity().source == "live" ? present_frames(guest.memory(), ram) : ram;
+  return out;
 }
 
 Result<OutputFile> open_output(const DumpRequest& request) {
-  const bool zstd = request.compress.value_or(request.output.ends_with(".zst"));
+  // A kdump file's pages are compressed, each by itself, not the file.
+  const bool zstd =
+      request.format == CoreFormat::elf &&
+      request.compress.value_or(request.output.ends_with(".zst") ? PageCompression::zstd : PageCompression::none) !=
+          PageCompression::none;
   const auto level = zstd ? std::optional(kZstdForDumps) : std::nullopt;
   return request.output == "-" ? OutputFile::standard_output(level) : OutputFile::create(request.output, level);
+}
+
+/// Floating point and vector registers of a process may hold its keys; they come first in both of Xen's x86 structures
+/// (vcpu_guest_context.fpu_ctxt, hvm_hw_cpu.fpu_regs), and no trace needs them. ARM's have none.
+void forget_floating_point(ArchId arch, std::vector<VcpuContext>& contexts) {
+  constexpr std::size_t kFxsave = 512;
+  if (arch != ArchId::x86_64 && arch != ArchId::x86_32) {
+    return;
+  }
+  for (VcpuContext& vcpu : contexts) {
+    std::fill_n(vcpu.context.begin(), std::min(kFxsave, vcpu.context.size()), std::byte{0});
+    std::fill_n(vcpu.hvm_record.begin(), std::min(kFxsave, vcpu.hvm_record.size()), std::byte{0});
+  }
+}
+
+Result<WrittenMemory> write_as_elf(KernelSession& session, const CoreContents& contents, const DumpMemory& memory,
+                                   OutputFile& out, const Progress& progress, DumpReport& report) {
+  const CorePlan plan = plan_segments(memory.kept.numbered, memory.map);
+  if (memory.map.cut || plan.cut) {
+    report.partial = true;
+    report.warnings.emplace_back("the kernel maps more than a core can say: some virtual addresses are missing");
+  }
+  const auto head = core_head(contents, plan);
+  if (!head) {
+    return tl::unexpected(head.error());
+  }
+  if (auto ok = out.append(*head); !ok) {
+    return tl::unexpected(ok.error());
+  }
+  report.segments = plan.segments.size();
+  return write_memory(session.guest().memory(), memory.kept.frames, out, progress);
+}
+
+/// Where readers of a kdump file are to believe that the kernel's memory begins.
+std::uint64_t physical_base(KernelSession& session, const Vmcoreinfo& info, const KernelMap& map) {
+  if (session.arch().id == ArchId::x86_64) {
+    return info.number("phys_base").value_or(0);
+  }
+  if (const auto offset = info.number("PHYS_OFFSET")) {
+    return *offset;
+  }
+  // arm32 and x86-32 map memory from where the kernel's addresses begin.
+  constexpr std::uint64_t kSplit = 0x10000000;
+  if (const auto text = info.symbol("_stext")) {
+    const GuestVirt begin(text->value & ~(kSplit - 1));
+    for (const MappedRun& run : map.runs) {
+      if (run.at <= *text && *text - run.at < run.bytes) {
+        return (run.phys - (run.at - begin)).value;
+      }
+    }
+  }
+  return 0;
+}
+
+Result<WrittenMemory> write_as_kdump(KernelSession& session, const DumpRequest& request, const CoreContents& contents,
+                                     const DumpMemory& memory, OutputFile& out, const Progress& progress) {
+  const auto& info = session.kernel()->vmcoreinfo();
+  const auto page_size = info ? decimal(info->value("PAGESIZE").value_or("")) : std::nullopt;
+  if (!page_size || *page_size < kXenPageSize || *page_size > 65536 || !std::has_single_bit(*page_size)) {
+    return fail(Errc::not_found, "no VMCOREINFO in the guest, without which nothing can read a kdump file");
+  }
+  KdumpContents kdump;
+  kdump.page_size = *page_size;
+  kdump.phys_base = physical_base(session, *info, memory.map);
+  kdump.dump_level = request.keep == KeepPages::all ? 0 : 2 | 4 | 8 | 16;
+  kdump.time = static_cast<std::uint64_t>(std::time(nullptr));
+  kdump.compression = request.compress.value_or(PageCompression::zlib);
+  const auto uts = info->symbol("init_uts_ns");
+  const auto name = decimal(info->value("OFFSET(uts_namespace.name)").value_or(""));
+  kdump.uts = (uts && name ? read_utsname(session.memory(), *uts + *name) : std::nullopt)
+                  .value_or(make_utsname(session.arch().id, info->release().value_or("")));
+  const auto plan = plan_kdump(contents, kdump, memory.present, memory.kept.numbered);
+  if (!plan) {
+    return tl::unexpected(plan.error());
+  }
+  return write_kdump(session.guest().memory(), *plan, out, progress);
+}
+
+/// What cannot be written of this guest, before anything is done about it.
+Result<void> check_request(Guest& guest, const DumpRequest& request) {
+  if (request.format == CoreFormat::kdump && guest.identity().type == GuestType::pv) {
+    return fail(Errc::unsupported,
+                "a PV guest's page tables hold Xen's frame numbers, and readers of kdump files know no others than the "
+                "kernel's: use --format elf, which also says where the kernel sees its memory");
+  }
+  if (request.format == CoreFormat::elf && request.compress == PageCompression::zlib) {
+    return fail(Errc::usage, "--compress zlib: an ELF core is compressed with zstd, or not");
+  }
+  if (request.format == CoreFormat::kdump && !request.compress && request.output.ends_with(".zst")) {
+    return fail(Errc::usage, "a kdump file compresses its pages, not itself: name it otherwise, with --compress zstd");
+  }
+  if (request.keep == KeepPages::redacted && !request.pause && runs(guest)) {
+    return fail(Errc::usage,
+                "--redact together with --live: a page may become a process's between the look at it and its copy");
+  }
+  return {};
 }
 
 /// Everything from the registers to the last page. The guest stands still meanwhile, or is asked to run on.
@@ -115,57 +166,41 @@ Result<void> write_all(Guest& guest, KernelSession& session, const DumpRequest& 
           fmt::format("vCPU {}: no registers: {}", vcpu.context.id, vcpu.why_not.value_or("unknown")));
     }
   }
-  auto frames = frames_of(guest);
-  if (frames.empty()) {
-    return fail(Errc::not_found, "no memory of the guest can be read: there is nothing to dump");
+  auto planned = plan_memory(session, vcpus, request.keep);
+  if (!planned) {
+    return tl::unexpected(planned.error());
   }
-  KernelMap map = kernel_map(session, guest.memory());
-  if (map.runs.empty()) {
+  const DumpMemory& memory = *planned;
+  report.warnings.insert(report.warnings.end(), memory.warnings.begin(), memory.warnings.end());
+  if (memory.map.runs.empty()) {
     report.partial = true;
     report.warnings.emplace_back(
         "no page tables of the kernel: memory is in the dump by physical address alone, which debuggers cannot use");
   }
-  std::vector<FrameRange> numbered = frames;  // as the file has them
-  std::vector<FrameNumbers> numbers;
-  if (guest.identity().type == GuestType::pv) {
-    if (const auto direct_map = direct_map_of(session, guest.memory())) {
-      PseudoPhysical pseudo = number_as_kernel(map, *direct_map, frames);
-      frames = std::move(pseudo.machine);
-      numbered = std::move(pseudo.present);
-      numbers = std::move(pseudo.table);
-      map = std::move(pseudo.map);
-    } else {
-      report.warnings.emplace_back("the kernel's direct map was not found: physical addresses in the dump are Xen's");
-    }
-  }
-  const CorePlan plan = plan_segments(numbered, map);
-  if (map.cut || plan.cut) {
-    report.partial = true;
-    report.warnings.emplace_back("the kernel maps more than a core can say: some virtual addresses are missing");
+  if (request.keep == KeepPages::redacted) {
+    forget_floating_point(session.arch().id, *contexts);
   }
   const auto& info = session.kernel() != nullptr ? session.kernel()->vmcoreinfo() : std::nullopt;
   if (!info) {
     report.warnings.emplace_back("no VMCOREINFO in the guest: crash and drgn need it, gdb does not");
   }
+  const auto threads = thread_numbers(session, vcpus, request.format);
   const CoreContents contents{
       .arch = session.arch().id,
       .identity = guest.identity(),
       .vcpus = *contexts,
       .cpus = cpus,
+      .threads = threads,
       .vmcoreinfo = info ? std::optional<std::string_view>(info->text()) : std::nullopt,
       .facts = guest.facts(),
-      .frame_numbers = numbers,
+      .frame_numbers = memory.table,
   };
-  const auto head = core_head(contents, plan);
-  if (!head) {
-    return tl::unexpected(head.error());
-  }
-  if (auto ok = out.append(*head); !ok) {
-    return ok;
-  }
-  const auto written = write_memory(guest.memory(), frames, out, [&](std::uint64_t done, std::uint64_t all) {
+  const Progress progress = [&](std::uint64_t done, std::uint64_t all) {
     return !signals.waiting() && (!request.progress || request.progress(done, all));
-  });
+  };
+  const auto written = request.format == CoreFormat::kdump
+                           ? write_as_kdump(session, request, contents, memory, out, progress)
+                           : write_as_elf(session, contents, memory, out, progress, report);
   if (!written) {
     return tl::unexpected(written.error());
   }
@@ -177,16 +212,23 @@ Result<void> write_all(Guest& guest, KernelSession& session, const DumpRequest& 
     report.warnings.push_back(
         fmt::format("{} pages went away while they were written: zeros in the dump", written->lost_pages));
   }
-  report.memory_bytes = plan.bytes;
+  for (const FrameRange& range : memory.kept.frames) {
+    report.memory_bytes += range.count * kXenPageSize;
+  }
+  if (memory.counts) {
+    report.left_out = describe_left_out(*memory.counts);
+  }
   report.zero_pages = written->zero_pages;
-  report.segments = plan.segments.size();
-  report.aliases_left_out = map.aliases_left_out;
+  report.aliases_left_out = memory.map.aliases_left_out;
   return {};
 }
 
 }  // namespace
 
 Result<DumpReport> write_dump(Guest& guest, const DumpRequest& request) {
+  if (auto ok = check_request(guest, request); !ok) {
+    return tl::unexpected(ok.error());
+  }
   auto session = KernelSession::open(guest, request.kernel);
   if (!session) {
     return tl::unexpected(session.error());
@@ -194,6 +236,7 @@ Result<DumpReport> write_dump(Guest& guest, const DumpRequest& request) {
   if (auto found = (*session)->look_round(); !found) {
     return tl::unexpected(found.error());
   }
+  static_cast<void>((*session)->kernel()->task_layout());  // looked for while the guest still runs
   DumpReport report;
   report.warnings = guest.warnings();
   const HeldSignals signals;

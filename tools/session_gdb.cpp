@@ -120,12 +120,12 @@ Result<GdbReport> serve_gdb(Guest& guest, const GdbRequest& request) {
   const HeldSignals signals;
   Result<void> done;
   if (request.port) {
-    const auto listener = remote::listen_on_loopback(*request.port);
+    const auto listener = remote::listen_on(request.address, *request.port);
     if (!listener) {
       return tl::unexpected(listener.error());
     }
     if (request.listening) {
-      request.listening(listener->port);
+      request.listening(listener->address, listener->port, listener->loopback);
     }
     const auto peer = remote::accept_one(*listener, [&] { return signals.waiting(); });
     if (!peer) {

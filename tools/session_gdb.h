@@ -15,11 +15,12 @@ namespace xstack {
 /// How a debugger is to reach a guest.
 struct GdbRequest {
   KernelRequest kernel;
-  std::optional<std::uint16_t> port;  ///< of 127.0.0.1, 0 for any; absent: standard input and output
+  std::optional<std::uint16_t> port;  ///< 0 for any; absent: standard input and output
+  std::string address = "127.0.0.1";  ///< to listen on
   bool tasks = false;                 ///< a thread for each task that no vCPU runs, besides the vCPUs
   bool pause = true;                  ///< false: a running guest runs on while it is looked at
-  /// Says where a debugger can connect, once it can.
-  std::function<void(std::uint16_t port)> listening;
+  /// Says where a debugger can connect, once it can, and whether others than this machine can as well.
+  std::function<void(const std::string& address, std::uint16_t port, bool loopback)> listening;
 };
 
 /// What came of it.

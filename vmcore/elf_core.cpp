@@ -30,25 +30,6 @@ struct Elf64 {
   static constexpr unsigned char kClass = ELFCLASS64;
 };
 
-Buffer notes_of(const CoreContents& contents) {
-  Buffer notes;
-  for (std::size_t i = 0; i < contents.cpus.size(); ++i) {
-    if (contents.cpus[i] != nullptr) {
-      append_note(notes, "CORE", NT_PRSTATUS, prstatus_note(*contents.cpus[i], contents.vcpus[i].id + 1));
-    }
-  }
-  if (contents.vmcoreinfo) {
-    append_note(notes, "VMCOREINFO", 0, std::as_bytes(std::span(*contents.vmcoreinfo)));
-  }
-  const Buffer own = capture_notes(contents.identity, contents.vcpus, contents.facts, contents.facts.empty(), true);
-  notes.insert(notes.end(), own.begin(), own.end());
-  if (!contents.frame_numbers.empty()) {
-    append_note(notes, capture::kVendor, capture::kNoteShared | capture::kNoteFrames,
-                frame_numbers_note(contents.frame_numbers));
-  }
-  return notes;
-}
-
 template <class T>
 void append(Buffer& out, const T& value) {
   const auto bytes = std::as_bytes(std::span(&value, 1));
@@ -102,12 +83,35 @@ Buffer head(ArchId arch, const CorePlan& plan, const Buffer& notes) {
 
 }  // namespace
 
+Buffer core_notes(const CoreContents& contents) {
+  Buffer notes;
+  for (std::size_t i = 0; i < contents.cpus.size(); ++i) {
+    if (contents.cpus[i] != nullptr) {
+      append_note(
+          notes, "CORE", NT_PRSTATUS,
+          prstatus_note(*contents.cpus[i], contents.threads.empty() ? contents.vcpus[i].id + 1 : contents.threads[i]));
+    }
+  }
+  if (contents.vmcoreinfo) {
+    append_note(notes, "VMCOREINFO", 0, std::as_bytes(std::span(*contents.vmcoreinfo)));
+  }
+  const Buffer own = capture_notes(contents.identity, contents.vcpus, contents.facts, contents.facts.empty(), true);
+  notes.insert(notes.end(), own.begin(), own.end());
+  if (!contents.frame_numbers.empty()) {
+    append_note(notes, capture::kVendor, capture::kNoteShared | capture::kNoteFrames,
+                frame_numbers_note(contents.frame_numbers));
+  }
+  return notes;
+}
+
 Result<Buffer> core_head(const CoreContents& contents, const CorePlan& plan) {
   if (plan.segments.size() + 1 >= PN_XNUM) {
-    return fail(Errc::too_large,
-                fmt::format("{} separate pieces of memory are too many for an ELF core", plan.segments.size()));
+    return fail(
+        Errc::too_large,
+        fmt::format("{} separate pieces of memory are too many for an ELF core; --format kdump has room for them",
+                    plan.segments.size()));
   }
-  const Buffer notes = notes_of(contents);
+  const Buffer notes = core_notes(contents);
   if (notes.size() > std::numeric_limits<std::uint32_t>::max() / 2) {
     return fail(Errc::too_large, "the registers of all vCPUs are too large for an ELF core");
   }

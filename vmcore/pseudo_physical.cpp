@@ -102,6 +102,7 @@ PseudoPhysical number_as_kernel(const KernelMap& map, GuestVirt direct_map, std:
       break;
     }
   }
+  out.numbered_end = next;
   left.take_rest([&](std::uint64_t frame, std::uint64_t count) { add(next, frame, count); });
 
   std::vector<FrameNumbers> by_machine = out.table;

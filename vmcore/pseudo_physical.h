@@ -18,6 +18,7 @@ struct PseudoPhysical {
   std::vector<FrameRange> machine;  ///< the same memory by machine frame, in the same order
   std::vector<FrameNumbers> table;  ///< which is which
   KernelMap map;                    ///< with pseudo-physical addresses
+  std::uint64_t numbered_end = 0;   ///< frames from here on the kernel does not number so: they are only put there
 };
 
 /// Renumbers `map` and the machine frames in `present` by the kernel's direct map, which begins at `direct_map`. Frames

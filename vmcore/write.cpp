@@ -19,12 +19,29 @@ std::vector<GuestPhys> pages_of(const FrameRange& range, std::uint64_t from, std
   return pages;
 }
 
+}  // namespace
+
 bool is_zero(std::span<const std::byte> bytes) {
   // Equal to itself one byte on, and its first byte is zero.
   return bytes.front() == std::byte{0} && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0;
 }
 
-}  // namespace
+std::uint64_t read_or_zero(PhysMemory& memory, GuestPhys at, std::span<std::byte> out) {
+  std::uint64_t lost = 0;
+  for (std::size_t read = 0; read < out.size();) {
+    const auto n = memory.read_some(at + read, out.subspan(read));
+    if (n) {
+      read += *n;
+      continue;
+    }
+    const std::size_t page_left =
+        std::min<std::size_t>(kXenPageSize - (at.value + read) % kXenPageSize, out.size() - read);
+    std::fill_n(out.begin() + static_cast<std::ptrdiff_t>(read), page_left, std::byte{0});
+    read += page_left;
+    ++lost;
+  }
+  return lost;
+}
 
 std::vector<FrameRange> present_frames(PhysMemory& memory, std::span<const FrameRange> ram) {
   std::vector<FrameRange> present;
@@ -62,17 +79,7 @@ Result<WrittenMemory> write_memory(PhysMemory& memory, std::span<const FrameRang
       const std::uint64_t pages = std::min(kBatch, range.count - at);
       const auto bytes = std::span(block).first(static_cast<std::size_t>(pages * kXenPageSize));
       const GuestPhys first = range.first + at * kXenPageSize;
-      for (std::size_t read = 0; read < bytes.size();) {
-        const auto n = memory.read_some(first + read, bytes.subspan(read));
-        if (n) {
-          read += *n;
-          continue;
-        }
-        const std::size_t page_left = kXenPageSize - read % kXenPageSize;
-        std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(read), page_left, std::byte{0});
-        read += page_left;
-        ++written.lost_pages;
-      }
+      written.lost_pages += read_or_zero(memory, first, bytes);
       // Runs of pages that are alike, zeros or not, go out in one piece.
       for (std::size_t from = 0; from < bytes.size();) {
         const bool zero = is_zero(bytes.subspan(from, kXenPageSize));

@@ -24,6 +24,12 @@ struct WrittenMemory {
   std::uint64_t lost_pages = 0;  ///< were there, and could not be read when it was their turn: zeros in the file
 };
 
+/// Fills `out` with memory from `at` on; pages that cannot be read are zeros, and counted.
+[[nodiscard]] std::uint64_t read_or_zero(PhysMemory& memory, GuestPhys at, std::span<std::byte> out);
+
+/// Nothing but zeros? `bytes` is not empty.
+[[nodiscard]] bool is_zero(std::span<const std::byte> bytes);
+
 /// Appends the contents of `frames` to `out`, one after the other, a megabyte at a time; pages of zeros become holes.
 /// Errors: io; interrupted when `progress` says to stop.
 [[nodiscard]] Result<WrittenMemory> write_memory(PhysMemory& memory, std::span<const FrameRange> frames,

@@ -35,8 +35,12 @@ class OutputFile {
   [[nodiscard]] Result<void> append(std::span<const std::byte> bytes);
   /// So many zero bytes: a hole, where the file can have one.
   [[nodiscard]] Result<void> append_zeros(std::uint64_t count);
+  /// `bytes` at `offset` of a plain file that is not compressed, in any order; append() is not for the same file.
+  [[nodiscard]] Result<void> write_at(std::uint64_t offset, std::span<const std::byte> bytes);
+  /// Standard output: what is written cannot be gone back to.
+  [[nodiscard]] bool is_stream() const { return !plain_; }
   [[nodiscard]] Result<void> commit();
-  /// Bytes given to append() and append_zeros() so far.
+  /// Bytes given to append() and append_zeros() so far, or the end of what write_at() wrote.
   [[nodiscard]] std::uint64_t size() const { return size_; }
 
  private:

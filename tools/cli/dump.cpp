@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <optional>
 #include <string>
 
 #include "base/text.h"
@@ -18,16 +19,21 @@ constexpr double kMib = 1024.0 * 1024.0;
 /// One line on the terminal, written over itself about twice a second.
 class ProgressLine {
  public:
-  explicit ProgressLine(Output& err) : err_(err), started_(Clock::now()), shown_(started_) {}
+  explicit ProgressLine(Output& err) : err_(err) {}
 
   void show(std::uint64_t done, std::uint64_t all) {
     const auto now = Clock::now();
-    if (now - shown_ < std::chrono::milliseconds(500)) {
+    if (!started_) {
+      // What came before the first of the memory took its time as well, and says nothing of the rest.
+      started_ = shown_ = now;
+      done_before_ = done;
+    }
+    if (done == done_before_ || now - shown_ < std::chrono::milliseconds(500)) {
       return;
     }
     shown_ = now;
-    const double seconds = std::chrono::duration<double>(now - started_).count();
-    const double rate = static_cast<double>(done) / seconds;
+    const double seconds = std::chrono::duration<double>(now - *started_).count();
+    const double rate = static_cast<double>(done - done_before_) / seconds;
     const auto left = static_cast<std::uint64_t>(static_cast<double>(all - done) / rate + 0.5);
     const std::string line =
         fmt::format("{:.0f} of {:.0f} MiB, {:.0f} MiB/s, {} s left", static_cast<double>(done) / kMib,
@@ -44,8 +50,9 @@ class ProgressLine {
 
  private:
   Output& err_;
-  Clock::time_point started_;
+  std::optional<Clock::time_point> started_;
   Clock::time_point shown_;
+  std::uint64_t done_before_ = 0;
   bool dirty_ = false;
 };
 
@@ -61,7 +68,9 @@ Result<ExitStatus> run_dump(const Invocation& invocation) {
   DumpRequest request;
   request.kernel = kernel_request(options);
   request.output = *options.output;
+  request.format = options.format;
   request.compress = options.compress;
+  request.keep = options.keep;
   request.pause = !options.live;
   if (options.verbose || ::isatty(STDERR_FILENO) == 1) {
     request.progress = [&line](std::uint64_t done, std::uint64_t all) {
@@ -79,7 +88,10 @@ Result<ExitStatus> run_dump(const Invocation& invocation) {
   if (report->zero_pages != 0) {
     text += fmt::format(", {:.0f} MiB of it zeros", static_cast<double>(report->zero_pages) * kXenPageSize / kMib);
   }
-  if (options.verbose) {
+  if (!report->left_out.empty()) {
+    text += "; left out: " + report->left_out;
+  }
+  if (options.verbose && options.format == CoreFormat::elf) {
     text += fmt::format(", {} segments", report->segments);
     if (report->aliases_left_out != 0) {
       text += fmt::format(" ({} more addresses of pages that have many are left out)", report->aliases_left_out);

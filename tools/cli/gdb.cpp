@@ -16,10 +16,19 @@ Result<ExitStatus> run_gdb(const Invocation& invocation) {
   GdbRequest request;
   request.kernel = kernel_request(options);
   request.port = options.port;
+  request.address = options.listen;
   request.tasks = options.tasks;
   request.pause = !options.live;
-  request.listening = [&](std::uint16_t port) {
-    complain(invocation.console, fmt::format("waiting for a debugger on 127.0.0.1: target remote :{}", port));
+  request.listening = [&](const std::string& address, std::uint16_t port, bool loopback) {
+    if (!loopback) {
+      complain(invocation.console,
+               fmt::format("whoever reaches {} can read all of the guest's memory: there is neither "
+                           "a password nor encryption",
+                           address));
+    }
+    complain(invocation.console,
+             fmt::format("waiting for a debugger on {0}: target remote {1}:{2}", address,
+                         address.find(':') == std::string::npos ? address : "[" + address + "]", port));
   };
   const auto report = invocation.backend.serve_gdb(**guest, request);
   if (!report) {

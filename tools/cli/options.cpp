@@ -198,10 +198,21 @@ Result<void> take_choices(const Given& given, Options& options) {
     }
   }
   if (const auto text = given.last("compress")) {
-    if (*text != "zstd" && *text != "none") {
-      return fail(Errc::usage, fmt::format("--compress: '{}' is neither zstd nor none", *text));
+    if (*text == "zstd") {
+      options.compress = PageCompression::zstd;
+    } else if (*text == "zlib") {
+      options.compress = PageCompression::zlib;
+    } else if (*text == "none") {
+      options.compress = PageCompression::none;
+    } else {
+      return fail(Errc::usage, fmt::format("--compress: '{}' is none of zstd, zlib, none", *text));
     }
-    options.compress = *text == "zstd";
+  }
+  if (const auto text = given.last("format")) {
+    if (*text != "elf" && *text != "kdump") {
+      return fail(Errc::usage, fmt::format("--format: '{}' is neither elf nor kdump", *text));
+    }
+    options.format = *text == "kdump" ? CoreFormat::kdump : CoreFormat::elf;
   }
   if (const auto text = given.last("color")) {
     if (*text == "always") {
@@ -389,6 +400,9 @@ Result<void> check(const Given& given, const Options& options) {
       return fail(Errc::usage, fmt::format("{}: takes every vCPU, not one", to_string(options.command)));
     }
   }
+  if (given.last("listen") && !options.port) {
+    return fail(Errc::usage, "gdb: --listen together with --port -");
+  }
   if (options.command == Command::gdb && options.vcpu) {
     return fail(Errc::usage, "gdb: shows every vCPU as a thread, not one");
   }
@@ -448,6 +462,10 @@ Result<Options> parse_command_line(std::span<const std::string> arguments) {
   options.fix = given->flag("fix");
   options.json = given->flag("json");
   options.live = given->flag("live");
+  options.listen = given->last("listen").value_or(options.listen);
+  // Who asks for both gets the one that leaves out more.
+  options.keep = given->flag("kernel-only") ? KeepPages::kernel_only : KeepPages::all;
+  options.keep = given->flag("redact") ? KeepPages::redacted : options.keep;
   options.verbose = given->flag("verbose");
   Result<void> ok = take_numbers(*given, options);
   ok = ok ? take_tasks(*given, options) : ok;

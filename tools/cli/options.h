@@ -14,6 +14,7 @@
 #include "boards/board.h"
 #include "guest/dump/open.h"
 #include "tools/cli/option_table.h"
+#include "tools/session_dump.h"
 
 namespace xstack {
 
@@ -67,10 +68,13 @@ struct Options {
   ColorWhen color = ColorWhen::automatic;
   bool verbose = false;
   // dump
-  std::optional<bool> compress;  ///< absent: the file's name decides
+  std::optional<PageCompression> compress;  ///< absent: format and name of the file decide
+  CoreFormat format = CoreFormat::elf;
+  KeepPages keep = KeepPages::all;
   bool live = false;
   // gdb
   std::optional<std::uint16_t> port = 0;  ///< absent: standard input and output
+  std::string listen = "127.0.0.1";
   std::optional<std::string> board;       ///< --board
   std::shared_ptr<const Board> profile;   ///< what --board names; run() looks it up
   // boards

@@ -13,11 +13,11 @@ _xstack()
     local commands='trace regs stack tasks info dmesg modules symbols capture dump gdb log check-config boards'
     local flags='-C --all-vcpus -f --frame-pointers --no-scan -a --all -S --stack-trace -D --decode-as-ascii
                  -t --tag-stack-dump --group --no-trace -r --raw -x --decode --no-dmesg --tasks --debuginfod --force --no-guest
-                 --fix --live --only --summary --follow --json -v --verbose -h --help --version'
+                 --fix --kernel-only --redact --live --only --summary --follow --json -v --verbose -h --help --version'
     local valued='--core --ram-base --arch -s --symbol-table --debug-dir -k --kernel-start --max-frames -n --display-stack-pages
                   -b --bytes-per-line -l --lines -m --memory -d --dump-as-stack --state --pid --comm --level
                   --board --xen --dom0 --initrd --dtb --ram --dom0-mem --bootargs --xen-bootargs
-                  --compress --port --junit --known --fail-on --role -o --output --color'
+                  --format --compress --port --listen --junit --known --fail-on --role -o --output --color'
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
     # bash splits --name=value at the equals sign.
     if [[ $cur == '=' ]]; then
@@ -46,8 +46,12 @@ _xstack()
             mapfile -t COMPREPLY < <(compgen -W "$(xstack boards 2>/dev/null | awk 'NR > 1 { print $1 }')" -- "$cur")
             return
             ;;
+        --format)
+            mapfile -t COMPREPLY < <(compgen -W 'elf kdump' -- "$cur")
+            return
+            ;;
         --compress)
-            mapfile -t COMPREPLY < <(compgen -W 'zstd none' -- "$cur")
+            mapfile -t COMPREPLY < <(compgen -W 'zstd zlib none' -- "$cur")
             return
             ;;
         --color)

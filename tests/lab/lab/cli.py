@@ -24,6 +24,7 @@ def arguments(argv):
     parser.add_argument("--host-xstack", type=Path, metavar="FILE", help="a program for this machine, to replay the captures; orangepi boots by its `boards boot`")
     parser.add_argument("--signals", type=int, default=100, metavar="N", help="interrupt xstack N times on one running guest of each kind (100); 0: not at all")
     parser.add_argument("--cores", type=Path, metavar="FOLDER", help="keep a core and the console of each guest there")
+    parser.add_argument("--dumps", type=Path, metavar="FOLDER", help="write each guest with `xstack dump` as well, hold those against its trace, and keep them there")
     parser.add_argument("--failed-cores", type=Path, metavar="FOLDER", help="the same of those guests whose trace was wrong")
     parser.add_argument("--replay", type=Path, metavar="FOLDER", help="no QEMU: judge --host-xstack on the cores that --cores kept in FOLDER")
     parser.add_argument("--patience", type=float, default=1, metavar="X", help="wait X times as long for everything, on a busy machine")
@@ -86,7 +87,7 @@ def run_machine(machine, guests, options):
                     signals = options.signals if guest.name in interrupted else 0
                     start = time.monotonic()
                     try:
-                        result = scenario.play(dom0, guest, folder, options.cores, options.host_xstack, signals, options.failed_cores)
+                        result = scenario.play(dom0, guest, folder, options.cores, options.host_xstack, signals, options.failed_cores, options.dumps)
                     except LabError as error:
                         say(f"{guest.name}: {error}")
                         if dom0.process.poll() is not None:

@@ -8,7 +8,7 @@ import subprocess
 import time
 from dataclasses import dataclass, field
 
-from . import builds, compare, console, corefile, knowledge
+from . import builds, compare, console, corefile, dumps, knowledge
 from .util import LabError, say
 
 # Seconds until a guest is up, and until it has died once it is up. Emulation on a busy machine is slow, so these are long;
@@ -416,7 +416,7 @@ def replay(guest, core, log, program, results):
     return result
 
 
-def play(dom0, guest, results, cores=None, host_xstack=None, signals=0, failed_cores=None):
+def play(dom0, guest, results, cores=None, host_xstack=None, signals=0, failed_cores=None, dumped=None):
     """One guest from creation to destruction. Raises LabError when the guest itself does not do what it should."""
     result = Result(guest.name)
     say(f"{guest.name}: creating")
@@ -438,6 +438,9 @@ def play(dom0, guest, results, cores=None, host_xstack=None, signals=0, failed_c
         freeze(dom0, guest, domid)
         if look:
             look.stopped(truth, host_xstack)
+            if dumped and look.linux and (look.folder / "stopped.json").exists():
+                dumps.take(look, host_xstack, dumped)
+                dumps.debug(look)
             if signals:
                 look.interrupt(max(1, signals // 10))
             look.xenctx()

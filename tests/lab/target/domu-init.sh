@@ -25,6 +25,13 @@ truth() {
     echo "@uptime $(cat /proc/uptime)"
     echo "LAB: end of truth"
 }
+# What must not be in a redacted dump: a process has the one in its memory alone, put together there, and a tmpfs the other.
+# In the process it is doubled until it fills pages of its own.
+mkdir -p /tmp
+mount -t tmpfs tmpfs /tmp
+i=0
+while [ $i -lt 2000 ]; do echo LAB-SECRET-IN-FILE; i=$((i + 1)); done >/tmp/secret
+sh -c 'a=LAB-SECRET; a=$a-IN-PROCESS.; while [ ${#a} -lt 200000 ]; do a=$a$a; done; while :; do sleep 1000; done' &
 case $way in
 softdog*) insmod /modules/softdog.ko soft_margin=3 soft_panic=1 ;;
 esac

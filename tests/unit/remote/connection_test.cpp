@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "remote/connection.h"
 
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -71,11 +73,22 @@ TEST(Connection, StopsWhenAsked) {
   EXPECT_EQ(done.error().code, Errc::interrupted);
 }
 
-TEST(Connection, ListensOnLoopbackAlone) {
-  const auto listener = listen_on_loopback(0);
+TEST(Connection, ListensOnLoopbackAloneUnlessTold) {
+  const auto listener = listen_on(kLoopback, 0);
   ASSERT_TRUE(listener) << listener.error().message;
+  EXPECT_TRUE(listener->loopback);
   EXPECT_NE(listener->port, 0);
-  const auto taken = listen_on_loopback(listener->port);
+  sockaddr_in bound{};
+  socklen_t size = sizeof bound;
+  ASSERT_EQ(::getsockname(listener->socket.get(), reinterpret_cast<sockaddr*>(&bound), &size), 0);
+  EXPECT_EQ(bound.sin_addr.s_addr, htonl(INADDR_LOOPBACK));
+  const auto everywhere = listen_on("0.0.0.0", 0);
+  ASSERT_TRUE(everywhere) << everywhere.error().message;
+  EXPECT_FALSE(everywhere->loopback);
+  const auto name = listen_on("localhost", 0);
+  ASSERT_FALSE(name);
+  EXPECT_EQ(name.error().code, Errc::usage);
+  const auto taken = listen_on(kLoopback, listener->port);
   ASSERT_FALSE(taken);
   EXPECT_EQ(taken.error().code, Errc::io);
   EXPECT_FALSE(accept_one(*listener, [] { return true; }));
