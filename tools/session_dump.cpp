@@ -61,6 +61,9 @@ void forget_floating_point(ArchId arch, std::vector<VcpuContext>& contexts) {
     return;
   }
   for (VcpuContext& vcpu : contexts) {
+    if (vcpu.form == ContextForm::prstatus) {
+      continue;  // it has none, and neither has what QEMU gives beside it
+    }
     std::fill_n(vcpu.context.begin(), std::min(kFxsave, vcpu.context.size()), std::byte{0});
     std::fill_n(vcpu.hvm_record.begin(), std::min(kFxsave, vcpu.hvm_record.size()), std::byte{0});
   }

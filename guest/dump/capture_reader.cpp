@@ -24,12 +24,6 @@ std::string text_of(Bytes bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-std::vector<ElfNote> capture_notes(const ElfFile& elf) {
-  auto notes = segment_notes(elf);
-  std::erase_if(notes, [](const ElfNote& note) { return note.vendor != capture::kVendor; });
-  return notes;
-}
-
 Result<void> check_format(Bytes bytes, FileGuestParts& out) {
   const auto major = load_le_at<std::uint32_t>(bytes, 0);
   const auto minor = load_le_at<std::uint32_t>(bytes, 4);
@@ -192,19 +186,19 @@ FrameMap read_segments(const ElfFile& elf, Bytes all, std::span<const FrameNumbe
 
 }  // namespace
 
-bool is_capture(const ElfFile& elf) {
-  return !capture_notes(elf).empty();
+bool has_capture_notes(std::span<const ElfNote> notes) {
+  return std::any_of(notes.begin(), notes.end(), [](const ElfNote& note) { return note.vendor == capture::kVendor; });
 }
 
-Result<FileGuestParts> read_capture(std::shared_ptr<const InputFile> file, const ElfFile& elf) {
-  FileGuestParts out;
-  out.warnings = file->warnings();
-  out.cut = !out.warnings.empty();
+Result<std::vector<FrameNumbers>> read_capture_notes(std::span<const ElfNote> notes, FileGuestParts& out) {
   bool format = false;
   bool identity = false;
   bool whole = false;
   std::vector<FrameNumbers> numbers;
-  for (const auto& note : capture_notes(elf)) {
+  for (const auto& note : notes) {
+    if (note.vendor != capture::kVendor) {
+      continue;
+    }
     switch ((note.type & 0xffff0000) == capture::kNoteShared ? note.type & 0xffff : note.type) {
       case capture::kNoteFormat:
         if (auto ok = check_format(note.bytes, out); !ok) {
@@ -261,8 +255,23 @@ Result<FileGuestParts> read_capture(std::shared_ptr<const InputFile> file, const
     out.warnings.emplace_back("the capture holds a vCPU twice: the first is used");
     out.vcpus.erase(same, out.vcpus.end());
   }
+  return numbers;
+}
+
+bool is_capture(const ElfFile& elf) {
+  return has_capture_notes(segment_notes(elf));
+}
+
+Result<FileGuestParts> read_capture(std::shared_ptr<const InputFile> file, const ElfFile& elf) {
+  FileGuestParts out;
+  out.warnings = file->warnings();
+  out.cut = !out.warnings.empty();
+  const auto numbers = read_capture_notes(segment_notes(elf), out);
+  if (!numbers) {
+    return tl::unexpected(numbers.error());
+  }
   const Bytes all = file->bytes();
-  FrameMap map = read_segments(elf, all, numbers, out);
+  FrameMap map = read_segments(elf, all, *numbers, out);
   out.memory = std::make_unique<FileMemory>(std::move(file), all, std::move(map));
   return out;
 }

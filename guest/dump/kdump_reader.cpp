@@ -11,6 +11,7 @@
 
 #include "base/checked.h"
 #include "base/endian.h"
+#include "guest/dump/capture_reader.h"
 #include "guest/dump/elf_file.h"
 #include "guest/dump/kdump_header.h"
 #include "guest/dump/machine_notes.h"
@@ -230,9 +231,19 @@ Result<FileGuestParts> read_kdump(std::shared_ptr<const InputFile> file) {
       out.warnings.emplace_back("the file ends before its notes, which have the registers");
     }
   }
-  read_machine_notes(notes, out);
+  // A dump that xstack wrote has Xen's own contexts beside what other tools read.
+  const bool own = has_capture_notes(notes);
+  if (own) {
+    if (auto ok = read_capture_notes(notes, out); !ok) {
+      return tl::unexpected(ok.error());
+    }
+  } else {
+    read_machine_notes(notes, out);
+  }
   read_vmcoreinfo(bytes, *header, out);
-  out.identity.type = type_of(*header, out);
+  if (!own) {
+    out.identity.type = type_of(*header, out);
+  }
 
   const auto all = bytes.subspan(static_cast<std::size_t>(std::min<std::uint64_t>(bytes.size(), header->bitmap_at)));
   const auto ram = slice(all, 0, header->bitmap_size);
