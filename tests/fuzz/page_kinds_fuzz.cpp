@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// A kernel's descriptors of its pages: two bytes of length, so much VMCOREINFO, and memory that is the rest over and over.
-// Whatever they say, each page that is asked for gets one answer, in order.
+// A kernel's descriptors of its pages: two bytes of length, so much VMCOREINFO, and memory that is the rest over and
+// over. Whatever they say, each page that is asked for gets one answer, in order.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>

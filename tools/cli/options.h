@@ -75,8 +75,8 @@ struct Options {
   // gdb
   std::optional<std::uint16_t> port = 0;  ///< absent: standard input and output
   std::string listen = "127.0.0.1";
-  std::optional<std::string> board;       ///< --board
-  std::shared_ptr<const Board> profile;   ///< what --board names; run() looks it up
+  std::optional<std::string> board;      ///< --board
+  std::shared_ptr<const Board> profile;  ///< what --board names; run() looks it up
   // boards
   std::vector<std::string> board_words;  ///< what stands after `boards`
   std::optional<std::string> xen;        ///< the files that boot
