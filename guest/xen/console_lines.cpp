@@ -47,6 +47,15 @@ bool names(std::string_view line, std::string_view name, bool vcpu) {
   return false;
 }
 
+/// "HVM d4v0 save: MTRR" and the like (hvm_save() and hvm_load() of Xen, seen with 4.17): the toolstack read
+/// or wrote a domain's state, a dozen lines whenever one is made. They tell nothing of the guest and would push out
+/// what does.
+bool is_bookkeeping(std::string_view line) {
+  const std::size_t at = line.find("HVM d");
+  return at != std::string_view::npos &&
+         (line.find(" save: ", at) != std::string_view::npos || line.find(" restore: ", at) != std::string_view::npos);
+}
+
 }  // namespace
 
 HypervisorLog lines_of_domain(std::string_view ring, std::uint32_t domid) {
@@ -76,6 +85,10 @@ HypervisorLog lines_of_domain(std::string_view ring, std::uint32_t domid) {
     }
     const std::string_view text = line.substr(kPrefix.size());
     const bool ours = is_ours(text);
+    if (ours && is_bookkeeping(text)) {
+      dump = 0;
+      continue;
+    }
     if (ours) {
       dump = text.find(" crashed") != std::string_view::npos ? kMaxDump : dump;
     } else if (dump == 0 || text.starts_with("d") || text.find("omain ") != std::string_view::npos) {

@@ -44,6 +44,17 @@ TEST(ConsoleLines, ACrashComesWithItsRegisters) {
               ElementsAre("(XEN) Domain 3 (vcpu#0) crashed on cpu#1:"));
 }
 
+TEST(ConsoleLines, SavedStateIsNothingOfTheGuests) {
+  const auto log = lines_of_domain(
+      "(XEN) d4v0 Triple fault - invoking HVM shutdown action 1\n"
+      "(XEN) HVM d4 save: RTC\n"
+      "(XEN) HVM d4v1 restore: MTRR 1\n"
+      "(XEN) [2026-11-28 18:00:00] HVM d4v0 save: CPU\n",
+      4);
+  EXPECT_THAT(log.lines, ElementsAre("(XEN) d4v0 Triple fault - invoking HVM shutdown action 1"));
+  EXPECT_EQ(log.older, 0U);
+}
+
 TEST(ConsoleLines, OnlyTheLast) {
   std::string ring;
   for (int i = 0; i < 100; ++i) {
