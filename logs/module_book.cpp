@@ -84,7 +84,7 @@ std::optional<std::uint64_t> ModuleBook::address_of(const Book& book, const Fram
     if (function.size <= *frame.size && (function.reach == 0 || *frame.size <= function.reach)) {
       possible.insert(function.address);
     }
-    if (*frame.size == (function.reach == 0 ? function.size : function.reach)) {
+    if (*frame.size == function.size || *frame.size == function.reach) {  // without the padding behind it, or with
       exact.insert(function.address);
     }
   }
