@@ -6,26 +6,19 @@
 #include "guest/dump/open.h"
 #include "guest/dump/page_codec.h"
 #include "tests/unit/guest/kdump_builder.h"
+#include "tests/unit/guest/open_bytes.h"
 #include "tests/unit/guest/scratch_directory.h"
 
 namespace xstack {
 namespace {
 
+using test::byte_at;
 using test::KdumpBuilder;
+using test::open_bytes;
 using test::ScratchDirectory;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Optional;
-
-Result<std::unique_ptr<Guest>> open_bytes(std::span<const std::byte> bytes) {
-  const ScratchDirectory directory;
-  return open_dump(directory.write("core", bytes));
-}
-
-unsigned byte_at(Guest& guest, std::uint64_t address) {
-  const auto byte = guest.memory().read_value<std::uint8_t>(GuestPhys(address));
-  return byte ? *byte : 0xfff;
-}
 
 KdumpBuilder three_pages() {
   KdumpBuilder builder;

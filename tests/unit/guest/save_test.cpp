@@ -3,12 +3,15 @@
 #include <gtest/gtest.h>
 
 #include "guest/dump/open.h"
+#include "tests/unit/guest/open_bytes.h"
 #include "tests/unit/guest/save_builder.h"
 #include "tests/unit/guest/scratch_directory.h"
 
 namespace xstack {
 namespace {
 
+using test::byte_at;
+using test::open_bytes;
 using test::SaveBuilder;
 using test::ScratchDirectory;
 using testing::HasSubstr;
@@ -16,16 +19,6 @@ using testing::Optional;
 
 constexpr std::uint64_t kPageTable = std::uint64_t{4} << 60;  // L4TAB, with contents
 constexpr std::uint64_t kBallooned = std::uint64_t{0xf} << 60;
-
-Result<std::unique_ptr<Guest>> open_bytes(std::span<const std::byte> bytes) {
-  const ScratchDirectory directory;
-  return open_dump(directory.write("image", bytes));
-}
-
-unsigned byte_at(Guest& guest, std::uint64_t address) {
-  const auto byte = guest.memory().read_value<std::uint8_t>(GuestPhys(address));
-  return byte ? *byte : 0xfff;
-}
 
 TEST(Save, PvGuestByItsOwnFrameNumbers) {
   SaveBuilder builder;

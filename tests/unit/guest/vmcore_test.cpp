@@ -5,28 +5,21 @@
 #include "guest/dump/open.h"
 #include "guest/dump/piece_memory.h"
 #include "tests/unit/guest/machine_dump_builder.h"
+#include "tests/unit/guest/open_bytes.h"
 #include "tests/unit/guest/scratch_directory.h"
 
 namespace xstack {
 namespace {
 
+using test::byte_at;
 using test::filled;
+using test::open_bytes;
 using test::ScratchDirectory;
 using test::VmcoreBuilder;
 using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-
-Result<std::unique_ptr<Guest>> open_bytes(std::span<const std::byte> bytes) {
-  const ScratchDirectory directory;
-  return open_dump(directory.write("core", bytes));
-}
-
-unsigned byte_at(Guest& guest, std::uint64_t address) {
-  const auto byte = guest.memory().read_value<std::uint8_t>(GuestPhys(address));
-  return byte ? *byte : 0xfff;
-}
 
 TEST(Vmcore, MemoryIsAtItsPhysicalAddress) {
   VmcoreBuilder builder;
