@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "linux/physical_kernel.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "linux/kernel_image.h"
@@ -74,6 +76,17 @@ std::optional<PhysicalKernel> find_physical_kernel(PageProbe& probe, VirtMemory&
   kernel.placed = *placed;
   kernel.kallsyms.slide = placed->offset;
   return kernel;
+}
+
+std::optional<std::string> why_misplaced(ArchId arch, GuestPhys begin, std::optional<GuestVirt> link) {
+  constexpr std::uint64_t kUnit = 2U << 20;
+  if (arch != ArchId::arm32 || !link || (begin.value - link->value) % kUnit == 0) {
+    return std::nullopt;
+  }
+  return fmt::format(
+      "{:#x} bytes beyond a distance of whole 2 MiB from where it was linked to be; a kernel with "
+      "CONFIG_ARM_PATCH_PHYS_VIRT stops in __fixup_pv_table for that, or in __error until 5.10",
+      (begin.value - link->value) % kUnit);
 }
 
 std::vector<GuestVirt> code_pages_above(std::span<const GuestVirt> anchors) {

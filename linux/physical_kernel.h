@@ -31,6 +31,12 @@ struct PhysicalKernel {
                                                                  const ArchOps& arch,
                                                                  std::span<const GuestVirt> anchors);
 
+/// Why an arm32 kernel that lies at `begin` and was linked for `link` stops before it turns its MMU on; nothing when
+/// that is not known. A kernel that patches its own address arithmetic (CONFIG_ARM_PATCH_PHYS_VIRT: all that boot on
+/// more than one board) can take distances of whole 2 MiB only and stays in a loop in __fixup_pv_table otherwise
+/// (arch/arm/kernel/phys2virt.S; until 5.10 in __error of head.S, and for distances of less than 16 MiB as well).
+[[nodiscard]] std::optional<std::string> why_misplaced(ArchId arch, GuestPhys begin, std::optional<GuestVirt> link);
+
 /// Pages that may hold code when nothing but `anchors` and the memory above them is known: for place_by_calls() with
 /// the symbols of a file.
 [[nodiscard]] std::vector<GuestVirt> code_pages_above(std::span<const GuestVirt> anchors);

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "linux/physical_kernel.h"
+
 namespace xstack {
 namespace {
 
@@ -177,7 +179,8 @@ GuestReport KernelSession::describe() const {
   report.kernel_start = kernel_->kernel_start();
   report.symbols = kernel_->symbol_sources();
   if (const auto place = kernel_->physical_place()) {
-    report.image = ImageReport{"kernel", place->begin, place->link, place->how};
+    report.image = ImageReport{"kernel", place->begin, place->link, place->how,
+                               why_misplaced(arch_->id, place->begin, place->link)};
   }
   if (!kernel_->modules().empty()) {
     report.module_count = kernel_->modules().size();

@@ -70,6 +70,8 @@ struct ImageReport {
   GuestPhys begin;                ///< of the image or its code
   std::optional<GuestVirt> link;  ///< what it was linked to have there; nothing for a compressed image
   std::string how;                ///< how that is known
+  /// Why a kernel cannot run from there, when that can be told.
+  std::optional<std::string> misplaced = {};
 };
 
 /// What the hypervisor's own log says about this domain. Lines are the hypervisor's, but quote the guest: escape them.

@@ -67,6 +67,24 @@ std::optional<CallSite> call_before(VirtMemory& memory, std::uint32_t ret) {
   return std::nullopt;
 }
 
+bool leads_to(VirtMemory& memory, std::uint32_t ret, GuestVirt pc) {
+  constexpr std::uint64_t kReach = 1024;
+  const auto site = (ret & 1) == 0 ? call_before(memory, ret) : std::nullopt;
+  if (!site || !site->target || *site->target > pc || pc - *site->target >= kReach) {
+    return false;
+  }
+  for (GuestVirt at = *site->target; at < pc; at += 4) {
+    const auto insn = word_at(memory, static_cast<std::uint32_t>(at.value));
+    const bool returns = insn && (*insn == 0xe12fff1e                      // bx lr
+                                  || *insn == 0xe1a0f00e                   // mov pc, lr
+                                  || (*insn & 0xffff8000) == 0xe8bd8000);  // pop {..., pc}
+    if (!insn || returns) {
+      return false;
+    }
+  }
+  return true;
+}
+
 ReturnAddress judge_return(VirtMemory& memory, CodeInfo& code, std::uint32_t address) {
   const GuestVirt pc(address & ~1U);
   if (pc.value < 0x1000) {

@@ -26,6 +26,11 @@ enum class ReturnAddress : std::uint8_t {
 };
 [[nodiscard]] ReturnAddress judge_return(VirtMemory& memory, CodeInfo& code, std::uint32_t address);
 
+/// Was the code at `pc` entered by the call before `ret`: a direct call to at most 1 KiB before pc, with no return
+/// between its target and pc? For code that nothing describes, such as head.S, whose names are in no kallsyms (ARM
+/// state only).
+[[nodiscard]] bool leads_to(VirtMemory& memory, std::uint32_t ret, GuestVirt pc);
+
 /// Where a B or BL at `at` goes (ARM state; the caller knows that `insn` is one).
 [[nodiscard]] std::uint32_t branch_target(std::uint32_t at, std::uint32_t insn);
 

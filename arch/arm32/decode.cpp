@@ -87,7 +87,7 @@ Result<CpuState> decode(const GuestIdentity& guest, const VcpuContext& vcpu) {
       }
     }
   } else {
-    cpu.mode = fmt::format("mode {:#x}", mode);
+    cpu.mode = fmt::format("number {:#x}", mode);
     cpu.warnings.push_back(fmt::format("mode {:#x} has no stack pointer that Xen reports", mode));
   }
   cpu.user = mode == kModeUsr;

@@ -31,7 +31,7 @@ Result<CpuState> decode_prstatus(const VcpuContext& vcpu) {
     cpu.regs.set(bank->sp, word(kSp));
     cpu.regs.set(bank->lr, word(kLr));
   } else {
-    cpu.mode = fmt::format("mode {:#x}", cpsr & kModeMask);
+    cpu.mode = fmt::format("number {:#x}", cpsr & kModeMask);
   }
   cpu.user = (cpsr & kModeMask) == kModeUsr;
   cpu.notes.emplace_back("banked and system registers are not known: an NT_PRSTATUS note does not hold them");

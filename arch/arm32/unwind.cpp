@@ -301,7 +301,10 @@ class Stepper {
     if (!lr || !callee_.sp) {
       return std::nullopt;
     }
-    const auto kind = judge_return(context_.memory, context_.code, static_cast<std::uint32_t>(*lr));
+    auto kind = judge_return(context_.memory, context_.code, static_cast<std::uint32_t>(*lr));
+    if (kind == ReturnAddress::no && leads_to(context_.memory, static_cast<std::uint32_t>(*lr), callee_.pc)) {
+      kind = ReturnAddress::call;  // neither is known to be code, but the one was called from the other
+    }
     if (kind == ReturnAddress::no) {
       return std::nullopt;
     }

@@ -55,7 +55,7 @@ std::string mode_name(std::uint64_t pstate) {
     case kModeEl1h:
       return "EL1h";
     default:
-      return fmt::format("mode {:#x}", pstate & kPstateModeMask);
+      return fmt::format("number {:#x}", pstate & kPstateModeMask);
   }
 }
 

@@ -74,6 +74,7 @@ Json image_json(const ImageReport& image) {
     out["link"] = hex(image.link->value);
   }
   out["how"] = escape(image.how);
+  put(out, "misplaced", image.misplaced);
   return out;
 }
 

@@ -102,7 +102,8 @@ std::string image_line(const ImageReport& image) {
   if (image.link) {
     out += fmt::format(", linked for {:#x}", image.link->value);
   }
-  return out + fmt::format(" ({})", escape(image.how));
+  out += fmt::format(" ({})", escape(image.how));
+  return image.misplaced ? out + "; misplaced: " + *image.misplaced : out;
 }
 
 bool is_alarming(const DomainState& state) {

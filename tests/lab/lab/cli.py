@@ -25,6 +25,8 @@ def arguments(argv):
     parser.add_argument("--signals", type=int, default=100, metavar="N", help="interrupt xstack N times on one running guest of each kind (100); 0: not at all")
     parser.add_argument("--cores", type=Path, metavar="FOLDER", help="keep a core and the console of each guest there")
     parser.add_argument("--dumps", type=Path, metavar="FOLDER", help="write each guest with `xstack dump` as well, hold those against its trace, and keep them there")
+    parser.add_argument("--vmlinux", type=Path, metavar="FOLDER", help="attach gdb-multiarch to each stopped Linux guest whose vmlinux-RELEASE is below FOLDER")
+    parser.add_argument("--keys", action="store_true", help="keep what Xen prints for its debug keys d, 0 and q while each guest runs and when it has stopped")
     parser.add_argument("--failed-cores", type=Path, metavar="FOLDER", help="the same of those guests whose trace was wrong")
     parser.add_argument("--replay", type=Path, metavar="FOLDER", help="no QEMU: judge --host-xstack on the cores that --cores kept in FOLDER")
     parser.add_argument("--patience", type=float, default=1, metavar="X", help="wait X times as long for everything, on a busy machine")
@@ -87,7 +89,7 @@ def run_machine(machine, guests, options):
                     signals = options.signals if guest.name in interrupted else 0
                     start = time.monotonic()
                     try:
-                        result = scenario.play(dom0, guest, folder, options.cores, options.host_xstack, signals, options.failed_cores, options.dumps)
+                        result = scenario.play(dom0, guest, folder, options, signals)
                     except LabError as error:
                         say(f"{guest.name}: {error}")
                         if dom0.process.poll() is not None:

@@ -8,7 +8,7 @@ import subprocess
 import time
 from dataclasses import dataclass, field
 
-from . import builds, compare, console, corefile, dumps, knowledge
+from . import attached, builds, compare, console, corefile, dumps, knowledge
 from .util import LabError, say
 
 # Seconds until a guest is up, and until it has died once it is up. Emulation on a busy machine is slow, so these are long;
@@ -416,15 +416,28 @@ def replay(guest, core, log, program, results):
     return result
 
 
-def play(dom0, guest, results, cores=None, host_xstack=None, signals=0, failed_cores=None, dumped=None):
+def debug_keys(dom0, guest, folder, when):
+    """What Xen's debug keys print now, as the log of a pipeline would have it: the end of Xen's console, one key after the other."""
+    text = ""
+    for key in "dq0":
+        dom0.run(f"xl dmesg -c >/dev/null; xl debug-keys {key}", check=True)
+        time.sleep(1)  # d goes from one CPU to the next
+        text += dom0.run("xl dmesg", check=True).out
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"keys-{when}.log").write_text(text)
+
+
+def play(dom0, guest, results, options, signals):
     """One guest from creation to destruction. Raises LabError when the guest itself does not do what it should."""
-    result = Result(guest.name)
+    result, cores, host_xstack = Result(guest.name), options.cores, options.host_xstack
     say(f"{guest.name}: creating")
     dom0.create(guest)
     try:
         domid = settle(dom0, guest)
         truth = console.backtraces(dom0.console(guest))
         look = Looker(dom0, guest, domid, result, results) if dom0.has_xstack else None
+        if options.keys and guest.end != "crashed" and guest.way not in ("entry", "decompressor"):
+            debug_keys(dom0, guest, results / guest.name, "running")
         if look and guest.end != "crashed":
             report = look.alive()
             if report and guest.way in DIES + ("spin", "bare"):  # these stacks do not change while the guest runs
@@ -438,15 +451,20 @@ def play(dom0, guest, results, cores=None, host_xstack=None, signals=0, failed_c
         freeze(dom0, guest, domid)
         if look:
             look.stopped(truth, host_xstack)
-            if dumped and look.linux and (look.folder / "stopped.json").exists():
-                dumps.take(look, host_xstack, dumped)
-                dumps.debug(look)
+            if look.linux and (look.folder / "stopped.json").exists():
+                if options.dumps:
+                    dumps.take(look, host_xstack, options.dumps)
+                    dumps.debug(look)
+                if options.vmlinux:
+                    attached.attach(look, options.vmlinux)
             if signals:
                 look.interrupt(max(1, signals // 10))
             look.xenctx()
             (look.folder / "console.log").write_text(dom0.console(guest))
-        if failed_cores and not result.right:
-            cores = failed_cores
+        if options.keys:
+            debug_keys(dom0, guest, results / guest.name, "stopped")
+        if options.failed_cores and not result.right:
+            cores = options.failed_cores
         if cores and guest.kind == "pv" and guest.way in ("entry", "early"):
             say(f"{guest.name}: no core: xl wants a table of frames that the guest has not made yet")
         elif cores:

@@ -8,6 +8,7 @@
 
 #include "linux/call_targets.h"
 #include "linux/kernel_code.h"
+#include "linux/physical_kernel.h"
 #include "symbols/symbol_table.h"
 #include "tests/support/fake_memory.h"
 
@@ -197,6 +198,16 @@ TEST(KernelCode, ACpuThatStillRunsAtPhysicalAddressesHasNames) {
   EXPECT_EQ(symbol->start, GuestVirt(0x40208000));  // so that the offset is right
   EXPECT_EQ(code.function_at(GuestVirt(0xc0208010))->start, GuestVirt(0xc0208000));
   EXPECT_EQ(code.is_code(GuestVirt(0x40300000)), false);
+}
+
+TEST(PhysicalKernel, AnArm32KernelMustLieWhole2MiBFromItsLinkAddress) {
+  const auto why = why_misplaced(ArchId::arm32, GuestPhys(0x40500000), GuestVirt(0xc0400000));
+  ASSERT_TRUE(why);
+  EXPECT_EQ(why->substr(0, 15), "0x100000 bytes ");
+  EXPECT_FALSE(why_misplaced(ArchId::arm32, GuestPhys(0x40400000), GuestVirt(0xc0400000)));
+  EXPECT_FALSE(why_misplaced(ArchId::arm32, GuestPhys(0x40600000), GuestVirt(0xc0400000)));
+  EXPECT_FALSE(why_misplaced(ArchId::arm32, GuestPhys(0x40500000), std::nullopt));
+  EXPECT_FALSE(why_misplaced(ArchId::arm64, GuestPhys(0x40500000), GuestVirt(0xffff800008000000)));
 }
 
 }  // namespace

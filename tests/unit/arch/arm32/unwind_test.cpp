@@ -244,5 +244,41 @@ TEST(Arm32Tables, OfAModuleByItsStructure) {
   EXPECT_EQ(tables[0].module, "softdog");
 }
 
+/// head.S of a kernel in physical memory: no symbols, no stack, no tables. The call at 0x40308004 leads to the loop.
+struct HeadCode : Machine32 {
+  HeadCode() {
+    set(kSp, 0);
+    set(kSpSvc, 0);
+    set(kPc, 0x40308020);
+    set(kLr, 0x40308008);
+    put_words(memory, 0x40308000, {0xe1a00000, 0xeb000001, 0xe1a00000, 0xe1a00000});  // nop; bl 0x40308010; nop; nop
+    put_words(memory, 0x40308010, {0xe1130001, 0xe1a00000, 0x1a000000, 0xea001000});  // tst; nop; bne 0x40308020; b
+    put_words(memory, 0x40308020, {0xe1a00000, 0xeafffffd});                          // nop; b 0x40308020
+  }
+};
+
+TEST(Arm32Unwind, CodeThatNothingDescribesWasEnteredByTheCallBeforeLr) {
+  HeadCode machine;
+  const Walk walk = machine.walk();
+  ASSERT_EQ(walk.frames.size(), 2U);
+  EXPECT_EQ(walk.frames[1].pc, GuestVirt(0x40308008));
+  EXPECT_EQ(walk.frames[1].found_by, FoundBy::link_register);
+  EXPECT_EQ(walk.end.reason, EndReason::no_unwind_info);
+}
+
+TEST(Arm32Unwind, CodeBehindAReturnWasNotEnteredByTheCallBeforeLr) {
+  for (const std::uint32_t returns : {0xe12fff1eU, 0xe1a0f00eU, 0xe8bd8010U}) {  // bx lr; mov pc, lr; pop {r4, pc}
+    HeadCode machine;
+    machine.memory.put<std::uint32_t>(GuestVirt(0x40308014), returns);
+    EXPECT_EQ(machine.walk().frames.size(), 1U) << std::hex << returns;
+  }
+  HeadCode far;
+  far.set(kPc, 0x40308010 + 0x400);
+  EXPECT_EQ(far.walk().frames.size(), 1U);
+  HeadCode before;
+  before.set(kPc, 0x4030800c);
+  EXPECT_EQ(before.walk().frames.size(), 1U);
+}
+
 }  // namespace
 }  // namespace xstack
