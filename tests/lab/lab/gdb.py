@@ -4,7 +4,7 @@ import re
 import subprocess
 
 # A frame that is the caller of an inlined call has no address in gdb's trace, and shares the place of the call.
-SETTINGS = ("set pagination off", "set confirm off", "set height 0", "set width 0", "set backtrace past-main on",
+SETTINGS = ("set pagination off", "set confirm off", "set height 0", "set width 0", "set backtrace past-main on", "set backtrace limit 64",
             "set print frame-arguments none", "set remotetimeout 60")
 
 
