@@ -82,6 +82,32 @@ def take(look, host_xstack, keep=None):
         file.unlink()
 
 
+def save(look, host_xstack):
+    """`xl save` of a guest that lives, the last thing that is done to it: (the file here, or None). The guest suspends itself for that, so
+    that its vCPUs are elsewhere than in any trace before: each must be traced to its end, in code that stops machines."""
+    dom0, guest, result = look.dom0, look.guest, look.result
+    run = dom0.run(f"xl unpause {guest.name}; xl save {guest.name} /tmp/save && cp /tmp/save /r/out/save; s=$?; rm -f /tmp/save; exit $s", 600)
+    if run.status:
+        result.notes.append(f"xl save: exit status {run.status}: {run.err.strip()[-200:]}")
+        return None
+    file = look.folder / "xl.save"
+    os.replace(dom0.share / "out/save", file)
+    done = subprocess.run([host_xstack, "--json", "--core", file], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    (look.folder / "save.json").write_text(done.stdout)
+    try:
+        vcpus = json.loads(done.stdout)["vcpus"]
+    except ValueError:
+        result.faults.append(f"xl save: is not read: exit status {done.returncode}: {done.stderr.strip()[-300:]}")
+        return None
+    for vcpu in vcpus:
+        symbols = [frame.get("symbol") for frame in vcpu.get("frames", [])]
+        whole = vcpu.get("ended") in ("end of stack", "user mode") and not any(f["found_by"] == "scan" for f in vcpu["frames"])
+        result.notes.append(f"xl save: vCPU {vcpu['id']}: {len(symbols)} frames, {vcpu.get('ended')}: {' '.join(map(str, symbols[:4]))}")
+        if not whole or not any("stop" in str(s) or "suspend" in str(s) for s in symbols):
+            result.faults.append(f"xl save: vCPU {vcpu['id']}: not the trace of a suspended guest: {symbols}, {vcpu.get('ended')}")
+    return file
+
+
 def packet(text):
     return f"${text}#{sum(text.encode()) & 255:02x}".encode()
 

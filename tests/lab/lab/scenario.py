@@ -471,7 +471,12 @@ def play(dom0, guest, results, options, signals):
             core = keep_core(dom0, guest, domid, cores)
             if look and look.linux and host_xstack:
                 know_offline(result, guest, "core", core, dom0.console(guest), host_xstack, ("tasks", "modules", "info"))
-        if look and signals:
+        if look and look.linux and options.dumps and host_xstack and guest.kind and guest.way == "idle":
+            saved = dumps.save(look, host_xstack)
+            if saved:
+                know_offline(result, guest, "xl save", saved, dom0.console(guest), host_xstack, ("tasks", "modules", "info"))
+                saved.unlink()
+        elif look and signals:
             look.vanish()
     finally:
         dom0.destroy(guest)
