@@ -166,6 +166,12 @@ void LinuxKernel::search(const KernelInputs& inputs) {
   find_unwind_tables();
 }
 
+/// head.S, where a CPU comes from, lies before what kallsyms takes for text, and its names are only there with
+/// CONFIG_KALLSYMS_ALL.
+bool LinuxKernel::runs_head() const {
+  return physical_ || std::any_of(cpus_.begin(), cpus_.end(), [](const CpuState& cpu) { return !cpu.mmu_on; });
+}
+
 void LinuxKernel::find_text() {
   const auto add = [&](std::string_view begin, std::string_view end) {
     const auto from = kallsyms_->address_of(begin);
@@ -177,8 +183,8 @@ void LinuxKernel::find_text() {
   add("_stext", "_etext");
   add("_sinittext", "_einittext");
   if (!found_.text.empty()) {
-    if (std::any_of(cpus_.begin(), cpus_.end(), [&](const CpuState& cpu) { return physical_ || !cpu.mmu_on; })) {
-      add("_text", "_stext");  // where a CPU comes from
+    if (runs_head()) {
+      add("_text", "_stext");
     }
     return;
   }
@@ -348,12 +354,18 @@ void LinuxKernel::read_symbol_files(const KernelInputs& inputs) {
       elf_files_.push_back(path);
     }
     auto source = std::make_unique<FileSymbols>(std::move(file->table), file->kind + ":" + path, *slide.offset);
-    if (found_.text.empty()) {
-      const auto begin = source->address_of("_stext");
-      const auto end = source->address_of("_etext");
-      if (begin && end && *begin < *end) {
-        found_.text.push_back({*begin, *end});
+    const auto add = [&](std::string_view begin, std::string_view end) {
+      const auto from = source->address_of(begin);
+      const auto to = source->address_of(end);
+      if (from && to && *from < *to) {
+        found_.text.push_back({*from, *to});
       }
+    };
+    if (found_.text.empty()) {
+      add("_stext", "_etext");
+    }
+    if (runs_head()) {
+      add("_text", "_stext");
     }
     code_.sources.insert(code_.sources.begin() + static_cast<std::ptrdiff_t>(position++), std::move(source));
   }

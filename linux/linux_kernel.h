@@ -66,6 +66,7 @@ class LinuxKernel final : public Kernel {
   [[nodiscard]] std::vector<GuestVirt> physical_anchors();
   [[nodiscard]] std::optional<std::uint64_t> place_file(const SymbolTable& table);
   void find_physical_offset();
+  [[nodiscard]] bool runs_head() const;
   void find_text();
   void find_identity(const KernelInputs& inputs);
   /// Pages of data that the functions of these names use: from `begin` on, by default data_begin().

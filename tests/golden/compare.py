@@ -9,7 +9,7 @@ that XSTACK prints for the capture must be these files to the byte, and the exit
 `partial`. --update writes the files instead: read the difference before you commit it.
 
 A file `commands` in the case names more commands, one a line with its options; what each prints for the capture is in
-expected.COMMAND.txt and expected.COMMAND.json, options included in the name.
+expected.COMMAND.txt and expected.COMMAND.json, options included in the name. They run in the case's folder.
 """
 import difflib
 import json
@@ -41,8 +41,8 @@ def run(xstack, capture, options):
     # The debug files of this machine are no part of what is compared; some commands know neither option.
     plain = options[:1] not in (["dmesg"], ["modules"], ["info"])
     fixed = ["--color=never", "--debug-dir=none"] if plain else []
-    done = subprocess.run([*xstack, *options, *fixed, "--core", str(capture)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          check=False)
+    done = subprocess.run([*xstack, *options, *fixed, "--core", capture.name], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          check=False, cwd=capture.parent)
     if done.returncode not in (0, 1):
         sys.exit(f"{capture}: exit status {done.returncode}: {done.stderr.decode(errors='replace')}")
     return done.returncode, done.stdout
