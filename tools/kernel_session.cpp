@@ -12,7 +12,7 @@ namespace {
 std::string absent_reason(const VcpuContext& vcpu) {
   switch (vcpu.presence) {
     case VcpuPresence::never_up:
-      return "never brought up: Xen has no registers for it";
+      return "Xen has no registers for it";
     case VcpuPresence::unavailable:
       return vcpu.why.empty() ? "Xen would not give its registers" : vcpu.why;
     case VcpuPresence::online:
