@@ -19,7 +19,7 @@ constexpr std::uint64_t kSearched = 64U << 20;  // of each part of memory
 constexpr std::uint64_t kLowMemory = 1U << 20;  // where the real-mode part of a bzImage is
 constexpr std::uint64_t kMaxImage = 256U << 20;
 constexpr std::uint64_t kMinImage = 64U << 10;     // a compressed kernel is larger
-constexpr std::size_t kCodeSearched = 512U << 10;  // for the compressed kernel, and for a copy's original
+constexpr std::size_t kCodeSearched = 512U << 10;  // for the compressed kernel, and in each part for a copy's original
 constexpr std::size_t kBatch = 256;                // pages asked for at once
 constexpr std::size_t kHeader = 0x270;
 constexpr std::size_t kCompared = 32;  // bytes round pc
@@ -81,12 +81,15 @@ std::optional<BootImage> read_header(std::span<const std::byte> page, GuestPhys 
   const auto u64 = [&](std::size_t offset) { return load_le<std::uint64_t>(page.data() + offset); };
   BootImage image;
   if (arch == ArchId::arm32 && u32(0x24) == 0x016f2818 && u32(0x2c) > u32(0x28)) {
-    image = {BootImage::Kind::zimage, at, at, u32(0x2c) - u32(0x28), 0};
+    image = {BootImage::Kind::zimage, at, at, u32(0x2c) - u32(0x28), 0, 0};
   } else if (arch == ArchId::arm64 && u32(0x38) == 0x644d5241) {
-    image = {BootImage::Kind::image, at, at, u64(0x10), 0};
+    image = {BootImage::Kind::image, at, at, u64(0x10), 0, 0};
   } else if ((arch == ArchId::x86_64 || arch == ArchId::x86_32) && u32(0x202) == 0x53726448 &&
              load_le<std::uint16_t>(page.data() + 0x1fe) == 0xaa55) {
-    image = {BootImage::Kind::bzimage, at, GuestPhys(u32(0x214)), std::uint64_t{u32(0x1f4)} * 16, u32(0x248)};
+    // compressed/vmlinux.lds.S: .head.text, the compressed kernel, .text and what belongs to it.
+    image = {BootImage::Kind::bzimage, at, GuestPhys(u32(0x214)), std::uint64_t{u32(0x1f4)} * 16, u32(0x248), 0};
+    const std::uint64_t behind = image.code + u32(0x24c);
+    image.rest = image.code != 0 && behind < image.size ? behind : 0;
   } else {
     return std::nullopt;
   }
@@ -140,14 +143,40 @@ std::optional<BootImage> find_boot_image(PhysMemory& memory, ArchId arch, std::s
   return std::nullopt;
 }
 
+namespace {
+
+/// A part of an image that is code: before its compressed kernel, or behind it.
+struct CodePart {
+  std::uint64_t offset;  ///< in the image
+  const char* where;
+  std::vector<std::byte> bytes;
+};
+
+std::vector<CodePart> code_parts(PhysMemory& memory, const BootImage& image) {
+  std::vector<CodePart> parts;
+  parts.push_back({0, "before its compressed kernel",
+                   read_front(memory, image.begin, std::min<std::uint64_t>(image.code, kCodeSearched))});
+  if (image.rest != 0) {
+    parts.push_back({image.rest, "behind its compressed kernel",
+                     read_front(memory, image.begin + image.rest,
+                                std::min<std::uint64_t>(image.size - image.rest, kCodeSearched))});
+  }
+  return parts;
+}
+
+}  // namespace
+
 std::optional<std::string> in_decompressor(PhysMemory& memory, const BootImage& image, GuestPhys pc) {
   if (image.code == 0) {
     return std::nullopt;
   }
-  const auto code = read_front(memory, image.begin, std::min<std::uint64_t>(image.code, kCodeSearched));
-  if (pc >= image.begin && pc - image.begin < code.size()) {
-    return fmt::format("pc is {:#x} bytes into the {} at physical {:#x}, before its compressed kernel",
-                       pc - image.begin, to_string(image.kind), image.begin.value);
+  const auto parts = code_parts(memory, image);
+  for (const CodePart& part : parts) {
+    const GuestPhys begin = image.begin + part.offset;
+    if (pc >= begin && pc - begin < part.bytes.size()) {
+      return fmt::format("pc is {:#x} bytes into the {} at physical {:#x}, {}", pc - image.begin, to_string(image.kind),
+                         image.begin.value, part.where);
+    }
   }
   // Before it unpacks a kernel over itself, the decompressor moves out of the way.
   std::array<std::byte, kCompared> here{};
@@ -155,14 +184,14 @@ std::optional<std::string> in_decompressor(PhysMemory& memory, const BootImage& 
   if (!memory.read(from, here) || std::ranges::all_of(here, [&](std::byte b) { return b == here[0]; })) {
     return std::nullopt;
   }
-  const std::size_t original = text_of(code).find(text_of(here));
-  if (original == std::string_view::npos) {
-    return std::nullopt;
+  for (const CodePart& part : parts) {
+    const std::size_t original = text_of(part.bytes).find(text_of(here));
+    if (original != std::string_view::npos) {
+      return fmt::format("the code at pc is a copy of what is {:#x} bytes into the {} at physical {:#x}, {}",
+                         part.offset + original + pc.value % 4, to_string(image.kind), image.begin.value, part.where);
+    }
   }
-  return fmt::format(
-      "the code at pc is a copy of what is {:#x} bytes into the {} at physical {:#x}, before its "
-      "compressed kernel",
-      original + pc.value % 4, to_string(image.kind), image.begin.value);
+  return std::nullopt;
 }
 
 }  // namespace xstack

@@ -23,6 +23,8 @@ struct BootImage {
   GuestPhys begin;         ///< of its code: the same, or on x86 that of the protected-mode part
   std::uint64_t size = 0;  ///< bytes
   std::uint64_t code = 0;  ///< bytes of code in front of a compressed kernel; 0: no compressed kernel was found in it
+  std::uint64_t rest =
+      0;  ///< offset of what is linked behind the compressed kernel (x86: most of its code); 0: not known
 };
 
 [[nodiscard]] const char* to_string(BootImage::Kind kind);
@@ -32,8 +34,8 @@ struct BootImage {
 [[nodiscard]] std::optional<BootImage> find_boot_image(PhysMemory& memory, ArchId arch,
                                                        std::span<const FrameRange> ram);
 
-/// Is the code at `pc` what stands in front of the image's compressed kernel, there or in the copy that it makes of
-/// itself? How that is known, or nothing.
+/// Is the code at `pc` the image's own, in front of its compressed kernel or behind it, there or in the copy that it
+/// makes of itself? How that is known, or nothing.
 [[nodiscard]] std::optional<std::string> in_decompressor(PhysMemory& memory, const BootImage& image, GuestPhys pc);
 
 }  // namespace xstack

@@ -114,6 +114,31 @@ TEST(BootImage, Arm64AndX86) {
   EXPECT_THAT(in_decompressor(low, *big, GuestPhys(0x100200)).value_or(""), HasSubstr("bzImage at physical 0x100000"));
 }
 
+TEST(BootImage, MostOfABzImagesCodeIsBehindItsCompressedKernel) {
+  test::FakePhys low;
+  low.put(GuestPhys(0x901fe), std::uint16_t{0xaa55});
+  low.put(GuestPhys(0x90202), std::uint32_t{0x53726448});
+  low.put(GuestPhys(0x90214), std::uint32_t{0x100000});
+  low.put(GuestPhys(0x901f4), std::uint32_t{0x8000 / 16});
+  low.put(GuestPhys(0x90248), std::uint32_t{0x2c4});
+  low.put(GuestPhys(0x9024c), std::uint32_t{0x6000 - 0x2c4});
+  fill(low, 0x100000, 0x8000, 3);
+  fill(low, 0x4f02000, 0x2000, 4);
+  for (std::uint64_t i = 0; i < 0x2000; i += 4) {  // it moved up before it unpacks
+    low.put(GuestPhys(0x4f06000 + i), low.read_value<std::uint32_t>(GuestPhys(0x106000 + i)).value());
+  }
+  const auto image = find(low, ArchId::x86_64, 0);
+  ASSERT_TRUE(image);
+  EXPECT_EQ(image->rest, 0x6000U);
+  EXPECT_THAT(in_decompressor(low, *image, GuestPhys(0x107001)).value_or(""), HasSubstr("pc is 0x7001 bytes into"));
+  EXPECT_THAT(in_decompressor(low, *image, GuestPhys(0x4f07001)).value_or(""), HasSubstr("0x7001 bytes into"));
+  EXPECT_FALSE(in_decompressor(low, *image, GuestPhys(0x103000)));   // the compressed kernel
+  EXPECT_FALSE(in_decompressor(low, *image, GuestPhys(0x4f03000)));  // somebody else's code
+  EXPECT_FALSE(in_decompressor(low, *image, GuestPhys(0x108000)));   // behind the image
+  low.put(GuestPhys(0x9024c), std::uint32_t{0x8000});                // longer than the image
+  EXPECT_EQ(find(low, ArchId::x86_64, 0)->rest, 0U);
+}
+
 /// 64 functions at odd distances, and a page of calls to them.
 struct Program {
   std::vector<std::uint64_t> functions;
