@@ -23,8 +23,7 @@ struct BootImage {
   GuestPhys begin;         ///< of its code: the same, or on x86 that of the protected-mode part
   std::uint64_t size = 0;  ///< bytes
   std::uint64_t code = 0;  ///< bytes of code in front of a compressed kernel; 0: no compressed kernel was found in it
-  std::uint64_t rest =
-      0;  ///< offset of what is linked behind the compressed kernel (x86: most of its code); 0: not known
+  std::uint64_t rest = 0;  ///< offset of the code behind it (x86: most of the decompressor); 0: not known
 };
 
 [[nodiscard]] const char* to_string(BootImage::Kind kind);
