@@ -16,6 +16,7 @@
 #include "vmcore/elf_core.h"
 #include "vmcore/kdump_write.h"
 #include "vmcore/segments.h"
+#include "vmcore/xl_core.h"
 
 namespace xstack {
 namespace {
@@ -26,11 +27,12 @@ std::optional<std::uint64_t> decimal(std::string_view text) {
   return error == std::errc() && end == text.data() + text.size() ? std::optional(value) : std::nullopt;
 }
 
-/// What the notes call each vCPU. drgn believes in the registers of a running task where its pid stands in them.
+/// The pid of the task that each vCPU runs: drgn before 0.0.27 believes in the registers of a running task where they
+/// stand in its note, later ones where the vCPU's number and one do (find_prstatus in libdrgn/stack_trace.c of both).
 /// Debuggers, which read ELF alone, want a number for each, and none twice: a vCPU that is idle (pid 0) or whose task
 /// is not known has one there that no task can have (PID_MAX_LIMIT, include/linux/threads.h, is 2^22).
-std::vector<std::uint32_t> thread_numbers(KernelSession& session, const std::vector<DecodedVcpu>& vcpus,
-                                          CoreFormat format) {
+std::vector<std::uint32_t> task_numbers(KernelSession& session, const std::vector<DecodedVcpu>& vcpus,
+                                        CoreFormat format) {
   constexpr std::uint32_t kBeyondTasks = 1U << 22;
   const auto pids = running_pids(session, vcpus);
   std::set<std::uint32_t> used;
@@ -46,11 +48,12 @@ std::vector<std::uint32_t> thread_numbers(KernelSession& session, const std::vec
 Result<OutputFile> open_output(const DumpRequest& request) {
   // A kdump file's pages are compressed, each by itself, not the file.
   const bool zstd =
-      request.format == CoreFormat::elf &&
+      request.format != CoreFormat::kdump &&
       request.compress.value_or(request.output.ends_with(".zst") ? PageCompression::zstd : PageCompression::none) !=
           PageCompression::none;
   const auto level = zstd ? std::optional(kZstdForDumps) : std::nullopt;
-  return request.output == "-" ? OutputFile::standard_output(level) : OutputFile::create(request.output, level);
+  return request.output == "-" ? OutputFile::standard_output(level, request.skip)
+                               : OutputFile::create(request.output, level);
 }
 
 /// Floating point and vector registers of a process may hold its keys; they come first in both of Xen's x86 structures
@@ -87,10 +90,10 @@ Result<WrittenMemory> write_as_elf(KernelSession& session, const CoreContents& c
   return write_memory(session.guest().memory(), memory.kept.frames, out, progress);
 }
 
-/// Where readers of a kdump file are to believe that the kernel's memory begins.
-std::uint64_t physical_base(KernelSession& session, const Vmcoreinfo& info, const KernelMap& map) {
+/// Where readers of a kdump file are to believe that the kernel's memory begins; nothing when that is not known.
+std::optional<std::uint64_t> physical_base(KernelSession& session, const Vmcoreinfo& info, const KernelMap& map) {
   if (session.arch().id == ArchId::x86_64) {
-    return info.number("phys_base").value_or(0);
+    return info.number("phys_base");
   }
   if (const auto offset = info.number("PHYS_OFFSET")) {
     return *offset;
@@ -105,11 +108,12 @@ std::uint64_t physical_base(KernelSession& session, const Vmcoreinfo& info, cons
       }
     }
   }
-  return 0;
+  return std::nullopt;
 }
 
 Result<WrittenMemory> write_as_kdump(KernelSession& session, const DumpRequest& request, const CoreContents& contents,
-                                     const DumpMemory& memory, OutputFile& out, const Progress& progress) {
+                                     const DumpMemory& memory, OutputFile& out, const Progress& progress,
+                                     DumpReport& report) {
   const auto& info = session.kernel()->vmcoreinfo();
   const auto page_size = info ? decimal(info->value("PAGESIZE").value_or("")) : std::nullopt;
   if (!page_size || *page_size < kXenPageSize || *page_size > 65536 || !std::has_single_bit(*page_size)) {
@@ -117,7 +121,12 @@ Result<WrittenMemory> write_as_kdump(KernelSession& session, const DumpRequest& 
   }
   KdumpContents kdump;
   kdump.page_size = *page_size;
-  kdump.phys_base = physical_base(session, *info, memory.map);
+  const auto base = physical_base(session, *info, memory.map);
+  if (!base) {
+    report.warnings.emplace_back(
+        "where the kernel's memory begins is not known, for which the header of a kdump file has no other word than 0");
+  }
+  kdump.phys_base = base.value_or(0);
   kdump.dump_level = request.keep == KeepPages::all ? 0 : 2 | 4 | 8 | 16;
   kdump.time = static_cast<std::uint64_t>(std::time(nullptr));
   kdump.compression = request.compress.value_or(PageCompression::zlib);
@@ -132,18 +141,39 @@ Result<WrittenMemory> write_as_kdump(KernelSession& session, const DumpRequest& 
   return write_kdump(session.guest().memory(), *plan, out, progress);
 }
 
+Result<WrittenMemory> write_as_xl(KernelSession& session, const CoreContents& contents, const DumpMemory& memory,
+                                  OutputFile& out, const Progress& progress) {
+  const bool pv = contents.identity.type == GuestType::pv;
+  if (pv && memory.table.empty()) {
+    return fail(Errc::not_found, "the kernel's direct map was not found, which says which page is which");
+  }
+  const auto plan = plan_xl_core(contents, pv ? memory.kept.numbered : memory.kept.frames, memory.kept.frames);
+  if (!plan) {
+    return tl::unexpected(plan.error());
+  }
+  return write_xl_core(session.guest().memory(), *plan, out, progress);
+}
+
 /// What cannot be written of this guest, before anything is done about it.
 Result<void> check_request(Guest& guest, const DumpRequest& request) {
   if (request.format == CoreFormat::kdump && guest.identity().type == GuestType::pv) {
     return fail(Errc::unsupported,
                 "a PV guest's page tables hold Xen's frame numbers, and readers of kdump files know no others than the "
-                "kernel's: use --format elf, which also says where the kernel sees its memory");
+                "kernel's: use --format elf for gdb and drgn, --format xl for crash");
   }
-  if (request.format == CoreFormat::elf && request.compress == PageCompression::zlib) {
-    return fail(Errc::usage, "--compress zlib: an ELF core is compressed with zstd, or not");
+  if (request.format != CoreFormat::kdump && request.compress == PageCompression::zlib) {
+    return fail(Errc::usage,
+                "--compress zlib is for pages of a kdump file; other files are compressed with zstd, or not");
   }
   if (request.format == CoreFormat::kdump && !request.compress && request.output.ends_with(".zst")) {
     return fail(Errc::usage, "a kdump file compresses its pages, not itself: name it otherwise, with --compress zstd");
+  }
+  if (request.skip != 0 && (request.output != "-" || request.format == CoreFormat::kdump)) {
+    return fail(Errc::usage,
+                "--skip is for standard output, and for elf and xl: a kdump file says when it was written");
+  }
+  if (request.skip != 0 && runs(guest)) {
+    return fail(Errc::usage, "--skip: this guest runs, so that what was sent of it does not fit to what it is now");
   }
   if (request.keep == KeepPages::redacted && !request.pause && runs(guest)) {
     return fail(Errc::usage,
@@ -187,7 +217,8 @@ Result<void> write_all(Guest& guest, KernelSession& session, const DumpRequest& 
   if (!info) {
     report.warnings.emplace_back("no VMCOREINFO in the guest: crash and drgn need it, gdb does not");
   }
-  const auto threads = thread_numbers(session, vcpus, request.format);
+  const auto threads = request.numbers == NoteNumbers::task ? task_numbers(session, vcpus, request.format)
+                                                            : std::vector<std::uint32_t>();
   const CoreContents contents{
       .arch = session.arch().id,
       .identity = guest.identity(),
@@ -201,9 +232,10 @@ Result<void> write_all(Guest& guest, KernelSession& session, const DumpRequest& 
   const Progress progress = [&](std::uint64_t done, std::uint64_t all) {
     return !signals.waiting() && (!request.progress || request.progress(done, all));
   };
-  const auto written = request.format == CoreFormat::kdump
-                           ? write_as_kdump(session, request, contents, memory, out, progress)
-                           : write_as_elf(session, contents, memory, out, progress, report);
+  const auto written =
+      request.format == CoreFormat::kdump ? write_as_kdump(session, request, contents, memory, out, progress, report)
+      : request.format == CoreFormat::xl  ? write_as_xl(session, contents, memory, out, progress)
+                                          : write_as_elf(session, contents, memory, out, progress, report);
   if (!written) {
     return tl::unexpected(written.error());
   }

@@ -15,19 +15,26 @@
 
 namespace xstack {
 
-/// What the file is: an ELF core, or makedumpfile's kdump-compressed format.
-enum class CoreFormat : std::uint8_t { elf, kdump };
+/// What the file is: an ELF core, makedumpfile's kdump-compressed format, or what `xl dump-core` writes.
+enum class CoreFormat : std::uint8_t { elf, kdump, xl };
+
+/// Which number each vCPU's NT_PRSTATUS note has where a process's would be: the vCPU's and one, as QEMU has it, or the
+/// pid of the task that it runs.
+enum class NoteNumbers : std::uint8_t { vcpu, task };
 
 /// How a guest is to become a file that other tools read.
 struct DumpRequest {
   KernelRequest kernel;
   std::string output;  ///< "-": standard output
   CoreFormat format = CoreFormat::elf;
-  /// Absent: an ELF core is compressed, as a whole, when its name ends in .zst; each page of a kdump file with zlib.
+  /// Absent: a file that is no kdump file is compressed, as a whole, when its name ends in .zst; each page of a kdump
+  /// file with zlib.
   std::optional<PageCompression> compress = {};
   KeepPages keep = KeepPages::all;
-  bool pause = true;  ///< false: the guest runs on, and its memory is not of one moment
-  Progress progress;  ///< may be empty
+  NoteNumbers numbers = NoteNumbers::vcpu;
+  std::uint64_t skip = 0;  ///< bytes of standard output that were sent by an earlier run
+  bool pause = true;       ///< false: the guest runs on, and its memory is not of one moment
+  Progress progress;       ///< may be empty
 };
 
 /// What became of it.

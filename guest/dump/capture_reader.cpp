@@ -196,6 +196,10 @@ Result<std::vector<FrameNumbers>> read_capture_notes(std::span<const ElfNote> no
   bool whole = false;
   std::vector<FrameNumbers> numbers;
   for (const auto& note : notes) {
+    if (note.vendor == "VMCOREINFO" && !note.bytes.empty() && note.bytes.size() <= kMaxIdentity) {
+      // The page of memory that it comes from is no more in a redacted dump.
+      out.vmcoreinfo.emplace(reinterpret_cast<const char*>(note.bytes.data()), note.bytes.size());
+    }
     if (note.vendor != capture::kVendor) {
       continue;
     }

@@ -31,7 +31,8 @@ OutputFile::OutputFile(OutputFile&& other) noexcept
       temporary_(std::exchange(other.temporary_, {})),
       compressor_(std::move(other.compressor_)),
       plain_(other.plain_),
-      size_(other.size_) {}
+      size_(other.size_),
+      skip_(other.skip_) {}
 
 OutputFile::~OutputFile() {
   if (!temporary_.empty()) {
@@ -63,8 +64,9 @@ Result<OutputFile> OutputFile::create(const std::string& path, std::optional<int
   return out;
 }
 
-Result<OutputFile> OutputFile::standard_output(std::optional<int> zstd) {
+Result<OutputFile> OutputFile::standard_output(std::optional<int> zstd, std::uint64_t skip) {
   OutputFile out;
+  out.skip_ = skip;
   out.path_ = "standard output";
   out.plain_ = false;
   if (::isatty(STDOUT_FILENO) == 1) {
@@ -139,6 +141,9 @@ Result<void> OutputFile::commit() {
       return ok;
     }
   }
+  if (skip_ != 0) {
+    return fail(Errc::usage, fmt::format("it has {} bytes less than were to be skipped: nothing was written", skip_));
+  }
   if (!plain_) {
     return {};
   }
@@ -172,6 +177,9 @@ Result<void> OutputFile::compress(std::span<const std::byte> bytes, bool last) {
 }
 
 Result<void> OutputFile::write_all(std::span<const std::byte> bytes) {
+  const std::size_t skipped = at_most(bytes.size(), skip_);
+  skip_ -= skipped;
+  bytes = bytes.subspan(skipped);
   while (!bytes.empty()) {
     const ssize_t n = ::write(fd_.get(), bytes.data(), bytes.size());
     if (n < 0) {

@@ -25,8 +25,9 @@ class OutputFile {
   /// Errors: usage (`path` is there and no plain file), io. `zstd`: compressed, at this level, whatever its name is.
   [[nodiscard]] static Result<OutputFile> create(const std::string& path);
   [[nodiscard]] static Result<OutputFile> create(const std::string& path, std::optional<int> zstd);
-  /// Standard output, which cannot be undone. Errors: usage (it is a terminal), io.
-  [[nodiscard]] static Result<OutputFile> standard_output(std::optional<int> zstd);
+  /// Standard output, which cannot be undone; its first `skip` bytes are not written, since whoever reads has them
+  /// already. Errors: usage (it is a terminal), io.
+  [[nodiscard]] static Result<OutputFile> standard_output(std::optional<int> zstd, std::uint64_t skip = 0);
   OutputFile(OutputFile&&) noexcept;
   OutputFile& operator=(OutputFile&&) = delete;
   /// Removes the temporary file unless commit() was called.
@@ -39,6 +40,7 @@ class OutputFile {
   [[nodiscard]] Result<void> write_at(std::uint64_t offset, std::span<const std::byte> bytes);
   /// Standard output: what is written cannot be gone back to.
   [[nodiscard]] bool is_stream() const { return !plain_; }
+  /// Errors: io; usage when there was less than was to be skipped.
   [[nodiscard]] Result<void> commit();
   /// Bytes given to append() and append_zeros() so far, or the end of what write_at() wrote.
   [[nodiscard]] std::uint64_t size() const { return size_; }
@@ -56,6 +58,7 @@ class OutputFile {
   std::unique_ptr<Compressor> compressor_;
   bool plain_ = true;  ///< a file of our own, not standard output
   std::uint64_t size_ = 0;
+  std::uint64_t skip_ = 0;  ///< how much is still to be left out
 };
 
 }  // namespace xstack

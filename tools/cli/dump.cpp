@@ -71,6 +71,8 @@ Result<ExitStatus> run_dump(const Invocation& invocation) {
   request.format = options.format;
   request.compress = options.compress;
   request.keep = options.keep;
+  request.skip = options.skip;
+  request.numbers = options.numbers;
   request.pause = !options.live;
   if (options.verbose || ::isatty(STDERR_FILENO) == 1) {
     request.progress = [&line](std::uint64_t done, std::uint64_t all) {

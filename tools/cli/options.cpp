@@ -138,6 +138,13 @@ Result<void> take_numbers(const Given& given, Options& options) {
       options.lines = LineLimit{*value};
     }
   }
+  if (const auto text = given.last("skip")) {
+    const auto value = number_in("--skip", *text, 0, ~0ULL >> 1);
+    if (!value) {
+      return tl::unexpected(value.error());
+    }
+    options.skip = *value;
+  }
   Result<void> ok = take_number(given, "max-frames", 1, kMaxFrameLimit, options.max_frames);
   ok = ok ? take_number(given, "display-stack-pages", 1, kMaxStackPages, options.stack_pages) : ok;
   ok = ok ? take_number(given, "bytes-per-line", 4, 128, options.bytes_per_line) : ok;
@@ -209,10 +216,19 @@ Result<void> take_choices(const Given& given, Options& options) {
     }
   }
   if (const auto text = given.last("format")) {
-    if (*text != "elf" && *text != "kdump") {
-      return fail(Errc::usage, fmt::format("--format: '{}' is neither elf nor kdump", *text));
+    if (*text == "kdump") {
+      options.format = CoreFormat::kdump;
+    } else if (*text == "xl") {
+      options.format = CoreFormat::xl;
+    } else if (*text != "elf") {
+      return fail(Errc::usage, fmt::format("--format: '{}' is none of elf, kdump, xl", *text));
     }
-    options.format = *text == "kdump" ? CoreFormat::kdump : CoreFormat::elf;
+  }
+  if (const auto text = given.last("note-pids")) {
+    if (*text != "vcpu" && *text != "task") {
+      return fail(Errc::usage, fmt::format("--note-pids: '{}' is neither vcpu nor task", *text));
+    }
+    options.numbers = *text == "task" ? NoteNumbers::task : NoteNumbers::vcpu;
   }
   if (const auto text = given.last("color")) {
     if (*text == "always") {

@@ -71,6 +71,8 @@ struct Options {
   std::optional<PageCompression> compress;  ///< absent: format and name of the file decide
   CoreFormat format = CoreFormat::elf;
   KeepPages keep = KeepPages::all;
+  std::uint64_t skip = 0;  ///< --skip: bytes
+  NoteNumbers numbers = NoteNumbers::vcpu;
   bool live = false;
   // gdb
   std::optional<std::uint16_t> port = 0;  ///< absent: standard input and output

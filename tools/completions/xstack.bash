@@ -17,7 +17,7 @@ _xstack()
     local valued='--core --ram-base --arch -s --symbol-table --debug-dir -k --kernel-start --max-frames -n --display-stack-pages
                   -b --bytes-per-line -l --lines -m --memory -d --dump-as-stack --state --pid --comm --level
                   --board --xen --dom0 --initrd --dtb --ram --dom0-mem --bootargs --xen-bootargs
-                  --format --compress --port --listen --junit --known --fail-on --role -o --output --color'
+                  --format --compress --skip --note-pids --port --listen --junit --known --fail-on --role -o --output --color'
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
     # bash splits --name=value at the equals sign.
     if [[ $cur == '=' ]]; then
@@ -47,7 +47,11 @@ _xstack()
             return
             ;;
         --format)
-            mapfile -t COMPREPLY < <(compgen -W 'elf kdump' -- "$cur")
+            mapfile -t COMPREPLY < <(compgen -W 'elf kdump xl' -- "$cur")
+            return
+            ;;
+        --note-pids)
+            mapfile -t COMPREPLY < <(compgen -W 'vcpu task' -- "$cur")
             return
             ;;
         --compress)

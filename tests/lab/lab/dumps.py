@@ -6,7 +6,7 @@ import re
 import subprocess
 
 SECRETS = {"a process": "LAB-SECRET-IN-PROCESS.", "a file": "LAB-SECRET-IN-FILE"}  # what the guest's init leaves in a process and in a tmpfs
-FORMS = {"elf": "", "redacted": "--redact", "kdump": "--format kdump"}
+FORMS = {"elf": "", "redacted": "--redact", "kdump": "--format kdump", "xl": "--format xl"}
 REGISTERS = {"arm32": ("pc", "sp", 4, 15, 13), "arm64": ("pc", "sp", 8, 32, 31), "x86_64": ("rip", "rsp", 8, 16, 7)}
 
 
@@ -15,6 +15,10 @@ def comparable(report):
     report["guest"].pop("source", None)
     report.pop("capture", None)
     return report
+
+
+def traces(report):
+    return [(vcpu["id"], vcpu.get("frames")) for vcpu in report.get("vcpus", [])]
 
 
 def occurrences(path, text):
@@ -74,7 +78,9 @@ def take(look, host_xstack, keep=None):
             except ValueError:
                 result.faults.append(f"dump, {form}: is not read: {done.stderr.strip()[-300:]}")
                 again = None
-            if again is not None and again.get("vcpus") != live.get("vcpus"):
+            # xl's form has no place for what Xen saves of HVM guests beside their contexts: some registers are not there then.
+            part = traces if form == "xl" and guest.kind == "pvh" else lambda report: report.get("vcpus")
+            if again is not None and part(again) != part(live):
                 result.faults.append(f"dump, {form}: another trace than the domain's")
         if keep:
             keep.mkdir(parents=True, exist_ok=True)
