@@ -3,9 +3,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <set>
+#include <string_view>
 #include <utility>
 
+#include "linux/float_state.h"
 #include "linux/task_list.h"
 #include "vmcore/pseudo_physical.h"
 #include "vmcore/write.h"
@@ -113,9 +117,9 @@ class Recorder final : public PhysMemory {
 };
 
 /// Adds the frames of stacks: of what each vCPU is on, and of every task; and the tables of each vCPU, as far as they
-/// lead there.
+/// lead there. What tasks hold of floating point and vector registers is to be blank.
 void add_stacks(KernelSession& session, const std::vector<DecodedVcpu>& vcpus, std::set<std::uint64_t>& frames,
-                std::vector<std::string>& warnings) {
+                DumpMemory& out) {
   PhysMemory& memory = session.guest().memory();
   Recorder recorder(memory, frames);
   const auto add = [&](std::span<const std::shared_ptr<const Translation>> translations, GuestVirt at) {
@@ -146,14 +150,39 @@ void add_stacks(KernelSession& session, const std::vector<DecodedVcpu>& vcpus, s
   }
   const TaskLayout* layout = session.kernel()->task_layout();
   if (layout == nullptr) {
-    warnings.push_back("stacks of tasks that do not run may be missing: " + session.kernel()->no_task_layout());
+    out.warnings.push_back(
+        "stacks of tasks that do not run may be missing, and their floating point registers are in the dump: " +
+        session.kernel()->no_task_layout());
     return;
   }
   const auto translations = session.translations(vcpus, 0);
+  std::optional<FloatLayout> where;
+  if (const auto header = session.kernel()->code().address_of("__start_BTF")) {
+    static constexpr std::array<std::string_view, 1> kTask{"task_struct"};
+    const auto btf = Btf::open(session.search(), *header, session.arch().word_size, kTask);
+    where = btf ? float_layout_of_btf(*btf) : std::nullopt;
+  }
+  bool unknown = false;
   for (const KernelTask& task : read_tasks(session.search(), *layout, session.arch().word_size).tasks) {
+    const auto floats = float_state_of(session.search(), *layout, session.arch().id, where, task);
+    unknown = unknown || !floats;
+    for (std::uint64_t done = 0; floats && done < floats->bytes;) {
+      const GuestVirt at = floats->at + done;
+      const std::uint64_t piece = std::min(floats->bytes - done, kXenPageSize - at.value % kXenPageSize);
+      for (const auto& translation : translations) {
+        if (const auto found = translation->walk(memory, at)) {
+          out.blanks.push_back({found->phys, piece});
+          break;
+        }
+      }
+      done += piece;
+    }
     for (std::uint64_t done = 0; task.stack.value != 0 && done < layout->stack_size; done += kXenPageSize) {
       add(translations, task.stack + done);
     }
+  }
+  if (unknown) {
+    out.warnings.emplace_back("floating point registers of tasks are in the dump: it is not known where they are");
   }
 }
 
@@ -177,7 +206,7 @@ Result<PageCounts> leave_out(KernelSession& session, const std::vector<DecodedVc
     return tl::unexpected(ok.error());
   }
   if (keep == KeepPages::redacted) {
-    add_stacks(session, vcpus, own, out.warnings);
+    add_stacks(session, vcpus, own, out);
   }
   const PageFilter filter{.keep = keep, .map = &out.map, .own = &own, .first_unnumbered = first_unnumbered};
   return filter_pages(*descriptors, filter, out.kept);

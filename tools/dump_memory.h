@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "guest/dump/capture_notes.h"
 #include "tools/kernel_session.h"
+#include "vmcore/blanked_memory.h"
 #include "vmcore/kernel_map.h"
 #include "vmcore/page_filter.h"
 
@@ -17,6 +18,7 @@ namespace xstack {
 struct DumpMemory {
   std::vector<FrameRange> present;  ///< all there is, in the dump's numbers
   NumberedFrames kept;              ///< what goes into the dump
+  std::vector<PhysSpan> blanks;     ///< what is to read as zeros, by Xen's frames
   std::vector<FrameNumbers> table;  ///< of a PV guest: which number stands for which machine frame
   KernelMap map;                    ///< in the dump's numbers; without runs when no tables were found
   std::optional<PageCounts> counts;

@@ -87,7 +87,8 @@ Result<WrittenMemory> write_as_elf(KernelSession& session, const CoreContents& c
     return tl::unexpected(ok.error());
   }
   report.segments = plan.segments.size();
-  return write_memory(session.guest().memory(), memory.kept.frames, out, progress);
+  BlankedMemory blanked(session.guest().memory(), memory.blanks);
+  return write_memory(blanked, memory.kept.frames, out, progress);
 }
 
 /// Where readers of a kdump file are to believe that the kernel's memory begins; nothing when that is not known.
@@ -138,7 +139,8 @@ Result<WrittenMemory> write_as_kdump(KernelSession& session, const DumpRequest& 
   if (!plan) {
     return tl::unexpected(plan.error());
   }
-  return write_kdump(session.guest().memory(), *plan, out, progress);
+  BlankedMemory blanked(session.guest().memory(), memory.blanks);
+  return write_kdump(blanked, *plan, out, progress);
 }
 
 Result<WrittenMemory> write_as_xl(KernelSession& session, const CoreContents& contents, const DumpMemory& memory,
@@ -151,7 +153,8 @@ Result<WrittenMemory> write_as_xl(KernelSession& session, const CoreContents& co
   if (!plan) {
     return tl::unexpected(plan.error());
   }
-  return write_xl_core(session.guest().memory(), *plan, out, progress);
+  BlankedMemory blanked(session.guest().memory(), memory.blanks);
+  return write_xl_core(blanked, *plan, out, progress);
 }
 
 /// What cannot be written of this guest, before anything is done about it.

@@ -62,7 +62,7 @@ def take(look, host_xstack, keep=None):
         result.figures[f"dump, {form}"]["bytes"] = file.stat().st_size
         if form == "redacted":
             for where, secret in SECRETS.items():
-                # The vector registers of a sleeping task, with which memcpy copied last, are the kernel's: 48 bytes on arm32.
+                # What the kernel took from a process and has not written over yet is the kernel's: remains, never whole pages.
                 found, all_of_it = occurrences(file, secret), result.figures["dump, elf"].get("secrets", {}).get(where, 0)
                 if found:
                     result.notes.append(f"dump, redacted: what was in {where} is in the dump {found} times, of {all_of_it}")
