@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A dump of a guest gives the trace that the guest gives.
 
-    dump_round_trip.py CAPTURE -- XSTACK
+    dump_round_trip.py [--pipe] CAPTURE -- XSTACK
 
 Writes CAPTURE's guest as an ELF core, plain and compressed, and compares the JSON of both with the capture's own. Only
-where the memory came from may differ. Through a pipe the core is the same, and goes on where an earlier run broke off.
+where the memory came from may differ. With --pipe: through a pipe the core is the same, and goes on where an earlier run broke off.
 """
 import json
 import pathlib
@@ -25,8 +25,23 @@ def report(xstack, core):
     return found
 
 
+def through_a_pipe(xstack, capture, file):
+    whole = file.read_bytes()
+    for skip in (0, 1, len(whole) // 2, len(whole) + 1):
+        done = subprocess.run([*xstack, "dump", "--core", capture, "-o", "-", "--skip", str(skip)], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, check=False)
+        if done.stdout != whole[skip:]:
+            sys.exit(f"--skip {skip}: not the rest of the file")
+        if (done.returncode in (0, 1)) != (skip <= len(whole)):
+            sys.exit(f"--skip {skip} of {len(whole)}: exit status {done.returncode}")
+    done = subprocess.run([*xstack, "dump", "--core", capture, "-o", str(file), "--skip", "1"], stderr=subprocess.PIPE, check=False)
+    if done.returncode != 2:
+        sys.exit(f"--skip into a file: exit status {done.returncode}")
+
+
 def main():
-    capture, dashes, *xstack = sys.argv[1:]
+    pipe = sys.argv[1:2] == ["--pipe"]
+    capture, dashes, *xstack = sys.argv[2 if pipe else 1:]
     if dashes != "--" or not xstack:
         sys.exit(__doc__)
     expected = report(xstack, capture)
@@ -39,17 +54,8 @@ def main():
                 sys.exit(f"dump: exit status {done.returncode}: {done.stderr.decode(errors='replace')}")
             if report(xstack, path) != expected:
                 sys.exit(f"{name}: another trace than {capture}")
-        whole = pathlib.Path(scratch, "guest.elf").read_bytes()
-        for skip in (0, 1, len(whole) // 2, len(whole) + 1):
-            done = subprocess.run([*xstack, "dump", "--core", capture, "-o", "-", "--skip", str(skip)], stdout=subprocess.PIPE,
-                                  stderr=subprocess.PIPE, check=False)
-            if done.stdout != whole[skip:]:
-                sys.exit(f"--skip {skip}: not the rest of the file")
-            if (done.returncode in (0, 1)) != (skip <= len(whole)):
-                sys.exit(f"--skip {skip} of {len(whole)}: exit status {done.returncode}")
-        done = subprocess.run([*xstack, "dump", "--core", capture, "-o", str(path), "--skip", "1"], stderr=subprocess.PIPE, check=False)
-        if done.returncode != 2:
-            sys.exit(f"--skip into a file: exit status {done.returncode}")
+        if pipe:
+            through_a_pipe(xstack, capture, pathlib.Path(scratch, "guest.elf"))
 
 
 main()
