@@ -153,9 +153,9 @@ def info(report, known, guest, console_text):
     hold("CPUs", vcpus and len(vcpus) == known.cpus, vcpus and len(vcpus), known.cpus)
     stamps = [float(m) for m in re.findall(r"^\[ *(\d+\.\d+)\] ", console_text, re.M)]
     uptime = system.get("uptime_ns")
-    last = max(stamps + [known.uptime or 0])
-    # A guest that is dead and still runs may or may not keep its time.
-    hold("uptime", uptime and last - 5 <= uptime / 1e9 <= last + 1800, uptime and uptime / 1e9, last)
+    # It is the time of the last record in the log, which the guest may have outlived by any time when it last told its own.
+    last = max(stamps or [0])
+    hold("uptime", uptime and last <= uptime / 1e9 <= max(last, known.uptime or 0) + 1800, uptime and uptime / 1e9, last)
     message = panic_message(console_text)
     if message:
         hold("panic", crash and crash.get("message") == message, crash and crash.get("message"), message)
