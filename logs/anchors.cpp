@@ -180,22 +180,22 @@ constexpr NibbleMasks kNibbles = make_nibble_masks();
   return plainly(text, i);
 }
 
-[[gnu::target("avx2")]] std::size_t count_with_avx2(std::string_view text) {
-  const __m256i line_end = _mm256_set1_epi8('\n');
-  std::size_t lines = 0;
+[[gnu::target("avx2")]] std::size_t count_with_avx2(char c, std::string_view text) {
+  const __m256i wanted = _mm256_set1_epi8(c);
+  std::size_t found = 0;
   std::size_t i = 0;
   while (i + 32 <= text.size()) {
     // Sums of bytes stay below 256 for 255 rounds.
     __m256i sums = _mm256_setzero_si256();
     for (int round = 0; round < 255 && i + 32 <= text.size(); ++round, i += 32) {
       const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(text.data() + i));
-      sums = _mm256_sub_epi8(sums, _mm256_cmpeq_epi8(bytes, line_end));
+      sums = _mm256_sub_epi8(sums, _mm256_cmpeq_epi8(bytes, wanted));
     }
     const __m256i wide = _mm256_sad_epu8(sums, _mm256_setzero_si256());
-    lines += static_cast<std::size_t>(_mm256_extract_epi64(wide, 0) + _mm256_extract_epi64(wide, 1) +
+    found += static_cast<std::size_t>(_mm256_extract_epi64(wide, 0) + _mm256_extract_epi64(wide, 1) +
                                       _mm256_extract_epi64(wide, 2) + _mm256_extract_epi64(wide, 3));
   }
-  return lines + static_cast<std::size_t>(std::count(text.begin() + static_cast<std::ptrdiff_t>(i), text.end(), '\n'));
+  return found + static_cast<std::size_t>(std::count(text.begin() + static_cast<std::ptrdiff_t>(i), text.end(), c));
 }
 
 bool has_avx2() {
@@ -224,13 +224,13 @@ std::size_t find_anchor_plainly(std::string_view text, std::size_t from) {
   return plainly(text, from);
 }
 
-std::size_t count_lines(std::string_view text) {
+std::size_t count_of(char c, std::string_view text) {
 #if defined(__x86_64__)
   if (has_avx2()) {
-    return count_with_avx2(text);
+    return count_with_avx2(c, text);
   }
 #endif
-  return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
+  return static_cast<std::size_t>(std::count(text.begin(), text.end(), c));
 }
 
 }  // namespace xstack::logs

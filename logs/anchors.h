@@ -15,8 +15,13 @@ namespace xstack::logs {
 /// at a time where the processor can.
 [[nodiscard]] std::size_t find_anchor(std::string_view text, std::size_t from);
 
+/// How often `text` has `c`.
+[[nodiscard]] std::size_t count_of(char c, std::string_view text);
+
 /// Line ends in `text`.
-[[nodiscard]] std::size_t count_lines(std::string_view text);
+[[nodiscard]] inline std::size_t count_lines(std::string_view text) {
+  return count_of('\n', text);
+}
 
 /// The same two without the processor's special instructions: for tests, and for processors that have none.
 [[nodiscard]] std::size_t find_anchor_plainly(std::string_view text, std::size_t from);

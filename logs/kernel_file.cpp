@@ -2,8 +2,10 @@
 #include "logs/kernel_file.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
+#include "guest/dump/input_file.h"
 #include "logs/words.h"
 #include "symbols/debug_file.h"
 #include "symbols/debug_search.h"
@@ -45,6 +47,16 @@ std::uint64_t strangeness(const NameIndex::Entry& entry, std::uint64_t size) {
   return entry.size == 0 ? by_reach : std::min(by_reach, distance(entry.size));
 }
 
+/// A System.map, if the file is one and in order.
+std::optional<MapText> read_map(const std::string& path) {
+  const auto input = InputFile::open(path);
+  if (!input) {
+    return std::nullopt;
+  }
+  const std::span<const std::byte> bytes = (*input)->bytes();
+  return MapText::read({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, *input);
+}
+
 }  // namespace
 
 KernelFile::~KernelFile() = default;
@@ -68,6 +80,8 @@ Result<std::unique_ptr<KernelFile>> KernelFile::open(const std::string& path,
     }
     file->elf_ = std::move(*elf);
     file->table_ = std::move(*table);
+  } else if (auto map = read_map(path)) {
+    file->map_ = std::move(map);
   } else {
     // Text does not say its machine, and none is asked for.
     auto text = read_symbol_file(path, ArchId::arm64);
@@ -76,16 +90,14 @@ Result<std::unique_ptr<KernelFile>> KernelFile::open(const std::string& path,
     }
     file->table_ = std::move(text->table);
   }
-  for (const char* name : {"_stext", "_text", "stext"}) {
-    if (const auto address = file->table_.address_of(name)) {
-      file->text_begin_ = *address;
-      break;
-    }
-  }
-  file->text_end_ = file->table_.address_of("_etext").value_or(file->text_end_);
-  file->init_begin_ = file->table_.address_of("_sinittext").value_or(0);
-  file->init_end_ = file->table_.address_of("_einittext").value_or(0);
-  file->is_xen_ = file->table_.address_of("idle_vcpu") || file->table_.address_of("dom_xen");
+  static constexpr std::array<std::string_view, 8> kMarks = {"_stext",     "_text",      "stext",     "_etext",
+                                                             "_sinittext", "_einittext", "idle_vcpu", "dom_xen"};
+  const auto marks = file->addresses_of(kMarks);
+  file->text_begin_ = marks[0] ? *marks[0] : marks[1] ? *marks[1] : marks[2].value_or(0);
+  file->text_end_ = marks[3].value_or(file->text_end_);
+  file->init_begin_ = marks[4].value_or(0);
+  file->init_end_ = marks[5].value_or(0);
+  file->is_xen_ = marks[6] || marks[7];
   return file;
 }
 
@@ -120,9 +132,34 @@ const FileImage& KernelFile::image() {
 
 const NameIndex& KernelFile::names() {
   if (!names_) {
-    names_.emplace(table_);
+    std::vector<NameIndex::Entry> entries;
+    entries.reserve(map_ ? map_->size() : table_.size());
+    const auto add = [&](std::string_view name, std::uint64_t address, std::uint64_t size) {
+      entries.push_back({name, address, size, 0});
+    };
+    if (map_) {
+      map_->for_each(add);
+    } else {
+      table_.for_each(add);
+    }
+    names_.emplace(std::move(entries));
   }
   return *names_;
+}
+
+std::optional<CodeSymbol> KernelFile::symbol_at(std::uint64_t address) const {
+  return map_ ? map_->symbol_at(address) : table_.symbol_at(address);
+}
+
+std::vector<std::optional<std::uint64_t>> KernelFile::addresses_of(std::span<const std::string_view> names) const {
+  if (map_) {
+    return map_->addresses_of(names);
+  }
+  std::vector<std::optional<std::uint64_t>> found;
+  for (const std::string_view name : names) {
+    found.push_back(table_.address_of(name));
+  }
+  return found;
 }
 
 std::optional<std::uint64_t> KernelFile::address_of(std::string_view name, std::uint64_t offset,
@@ -147,10 +184,14 @@ std::optional<std::uint64_t> KernelFile::address_of(std::string_view name, std::
 
 std::optional<std::uint64_t> KernelFile::well_known(std::string_view name) {
   const auto known = well_known_.find(name);
-  return known != well_known_.end() ? known->second : well_known_[std::string(name)] = table_.address_of(name);
+  return known != well_known_.end() ? known->second
+                                    : well_known_[std::string(name)] = addresses_of(std::span(&name, 1)).front();
 }
 
 std::optional<std::uint64_t> KernelFile::search_only_address(std::string_view name) const {
+  if (map_) {
+    return map_->only_address_of(name);
+  }
   std::optional<std::uint64_t> found;
   std::size_t count = 0;
   table_.for_each([&](std::string_view other, std::uint64_t address, std::uint64_t) {

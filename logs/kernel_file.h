@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "arch/arch.h"
 #include "base/error.h"
 #include "logs/file_image.h"
+#include "logs/map_text.h"
 #include "logs/name_index.h"
 #include "symbols/source_place.h"
 #include "symbols/symbol_table.h"
@@ -35,7 +37,8 @@ class KernelFile {
   KernelFile& operator=(const KernelFile&) = delete;
 
   [[nodiscard]] const std::string& path() const { return path_; }
-  [[nodiscard]] const SymbolTable& table() const { return table_; }
+  /// As SymbolTable's.
+  [[nodiscard]] std::optional<CodeSymbol> symbol_at(std::uint64_t address) const;
   [[nodiscard]] bool is_xen() const { return is_xen_; }
   [[nodiscard]] std::uint64_t text_begin() const { return text_begin_; }
   [[nodiscard]] std::uint64_t text_end() const { return text_end_; }
@@ -68,10 +71,12 @@ class KernelFile {
  private:
   KernelFile() = default;
   [[nodiscard]] const NameIndex& names();
+  [[nodiscard]] std::vector<std::optional<std::uint64_t>> addresses_of(std::span<const std::string_view> names) const;
   [[nodiscard]] std::optional<std::uint64_t> search_only_address(std::string_view name) const;
 
   std::string path_;
   std::vector<std::string> directories_;
+  std::optional<MapText> map_;  ///< has the symbols when the file can be searched as it is, else table_ has them
   SymbolTable table_;
   std::optional<NameIndex> names_;
   using Addresses = std::map<std::string, std::optional<std::uint64_t>, std::less<>>;

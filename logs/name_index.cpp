@@ -4,14 +4,11 @@
 #include <algorithm>
 #include <bit>
 #include <functional>
+#include <utility>
 
 namespace xstack::logs {
 
-NameIndex::NameIndex(const SymbolTable& table) {
-  entries_.reserve(table.size());
-  table.for_each([&](std::string_view name, std::uint64_t address, std::uint64_t size) {
-    entries_.push_back({name, address, size, 0});
-  });
+NameIndex::NameIndex(std::vector<Entry> entries) : entries_(std::move(entries)) {
   std::uint64_t next = 0;
   for (std::size_t i = entries_.size(); i-- != 0;) {
     if (i + 1 < entries_.size() && entries_[i + 1].address != entries_[i].address) {

@@ -6,8 +6,6 @@
 #include <string_view>
 #include <vector>
 
-#include "symbols/symbol_table.h"
-
 namespace xstack::logs {
 
 /// The addresses of a table's names: a kernel has many functions of one name. Made in one pass; 4 bytes and a row a
@@ -21,8 +19,9 @@ class NameIndex {
     std::uint64_t reach = 0;  ///< up to the next symbol of another address; 0 for the last
   };
 
-  /// `table` must outlive this and stay as it is.
-  explicit NameIndex(const SymbolTable& table);
+  /// Of entries in the order of their addresses, whose `reach` is filled in here. What their names lie in must outlive
+  /// this.
+  explicit NameIndex(std::vector<Entry> entries);
 
   /// All of exactly this name, in the order of their addresses.
   [[nodiscard]] std::vector<Entry> find(std::string_view name) const;

@@ -90,7 +90,7 @@ std::uint64_t Namer::slide() {
 
 std::optional<CodeSymbol> Namer::symbol_at(std::uint64_t address, bool exact) {
   const std::uint64_t at = address - slide() - (exact ? 0 : 1);
-  return names_ != nullptr && names_->is_text(at) ? names_->table().symbol_at(at) : std::nullopt;
+  return names_ != nullptr && names_->is_text(at) ? names_->symbol_at(at) : std::nullopt;
 }
 
 /// Where to look up the lines of a frame of the kernel proper, as the file with the lines has it.
@@ -160,7 +160,7 @@ void Namer::fill_frames() {
       const std::uint64_t at = *frame.address - slide() - (frame.exact ? 0 : 1);
       // What an unwinder found is code; other words are more likely chance.
       const bool is_code = frame.found_by.empty() || frame.guess ? names_->is_text(at) : names_->is_code(at);
-      if (const auto symbol = is_code ? names_->table().symbol_at(at) : std::nullopt) {
+      if (const auto symbol = is_code ? names_->symbol_at(at) : std::nullopt) {
         frame.symbol = symbol->name;
         frame.offset = *frame.address - slide() - symbol->start.value;
         frame.size = symbol->size != 0 ? std::optional(symbol->size) : std::nullopt;

@@ -31,7 +31,7 @@ class SlidCode final : public CodeInfo {
 
   std::optional<CodeSymbol> function_at(GuestVirt address) override {
     const std::uint64_t at = address.value - slide_;
-    auto symbol = file_.is_code(at) ? file_.table().symbol_at(at) : std::nullopt;
+    auto symbol = file_.is_code(at) ? file_.symbol_at(at) : std::nullopt;
     if (symbol) {
       symbol->start += slide_;
     }

@@ -131,9 +131,31 @@ bool is_x86_die(std::string_view text) {
   return std::ranges::any_of(kNames, [&](std::string_view n) { return begins(text, n); }) && has(text, "[#");
 }
 
+bool is_trace_header(std::string_view text) {
+  return text == "Call trace:" || text == "Call Trace:" || text == "Backtrace:";
+}
+
+/// What lines that linux_start() knows begin with: most lines of a report are told by their first letter.
+constexpr std::array<bool, 256> kFirstLetters = [] {
+  std::array<bool, 256> letters{};
+  for (const char c : "BCIKNOPUW[adgikrstuw"sv) {
+    letters[static_cast<unsigned char>(c)] = true;
+  }
+  return letters;
+}();
+
 }  // namespace
 
 std::optional<Start> linux_start(std::string_view text) {
+  if (text.empty()) {
+    return std::nullopt;
+  }
+  if (is_blank(text.front())) {
+    return is_trace_header(trimmed(text)) ? std::optional(Start{Kind::trace, "Call trace"}) : std::nullopt;
+  }
+  if (!kFirstLetters[static_cast<unsigned char>(text.front())]) {
+    return std::nullopt;
+  }
   take_subsystem(text);
   std::string_view what = text;
   if (begins(text, "Kernel panic - not syncing")) {
@@ -174,11 +196,7 @@ std::optional<Start> linux_start(std::string_view text) {
   if (begins(text, "task:") && has(text, " state:")) {
     return Start{Kind::trace, text.substr(0, text.find(' '))};
   }
-  const std::string_view bare = trimmed(text);
-  if (bare == "Call trace:" || bare == "Call Trace:" || bare == "Backtrace:") {
-    return Start{Kind::trace, "Call trace"};
-  }
-  return std::nullopt;
+  return is_trace_header(trimmed(text)) ? std::optional(Start{Kind::trace, "Call trace"}) : std::nullopt;
 }
 
 std::optional<Start> xen_start(std::string_view text) {

@@ -14,8 +14,16 @@ using std::string_view_literals::operator""sv;
 constexpr std::size_t kLongestName = 512;
 constexpr std::size_t kMostRegisters = 128;
 
+constexpr std::array<bool, 256> kEndsName = [] {
+  std::array<bool, 256> ends{};
+  for (const char c : " \t()[]"sv) {
+    ends[static_cast<unsigned char>(c)] = true;
+  }
+  return ends;
+}();
+
 constexpr bool ends_name(char c) {
-  return c == ' ' || c == '\t' || c == '(' || c == ')' || c == '[' || c == ']';
+  return kEndsName[static_cast<unsigned char>(c)];
 }
 
 /// "0x1a", or Xen's "0" and "2": decimal never has more than one digit.
@@ -150,17 +158,61 @@ constexpr std::array kRegisterNames = {
     "x28"sv,     "x29"sv,       "x3"sv,        "x30"sv,   "x4"sv,        "x5"sv,        "x6"sv,
     "x7"sv,      "x8"sv,        "x9"sv,
 };
-static_assert(std::ranges::is_sorted(kRegisterNames));
+static_assert(kRegisterNames.size() < 255);
+
+/// A name in lower case; the longest of them has nine letters.
+class LowerName {
+ public:
+  static constexpr std::size_t kLongest = 10;
+  /// What `text` begins with that may be one; empty when that is too long.
+  explicit LowerName(std::string_view text) {
+    while (size_ < text.size() && (is_letter(text[size_]) || is_digit(text[size_]) || text[size_] == '_')) {
+      if (size_ == kLongest) {
+        size_ = 0;
+        return;
+      }
+      const char c = text[size_];
+      text_[size_++] = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    }
+  }
+  [[nodiscard]] std::string_view view() const { return {text_.data(), size_}; }
+
+ private:
+  std::array<char, kLongest> text_{};
+  std::size_t size_ = 0;
+};
+
+/// kRegisterNames by a hash: entry + 1, 0: free.
+constexpr std::size_t kNameSlots = 512;
+constexpr std::size_t name_slot(std::string_view name) {
+  std::uint32_t hash = 0;
+  for (const char c : name) {
+    hash = hash * 31 + static_cast<unsigned char>(c);
+  }
+  return hash % kNameSlots;
+}
+constexpr std::array<std::uint8_t, kNameSlots> kNameTable = [] {
+  std::array<std::uint8_t, kNameSlots> table{};
+  for (std::size_t i = 0; i < kRegisterNames.size(); ++i) {
+    std::size_t slot = name_slot(kRegisterNames[i]);
+    while (table[slot] != 0) {
+      slot = (slot + 1) % kNameSlots;
+    }
+    table[slot] = static_cast<std::uint8_t>(i + 1);
+  }
+  return table;
+}();
+
+bool is_register_name(std::string_view name) {
+  for (std::size_t slot = name_slot(name); kNameTable[slot] != 0; slot = (slot + 1) % kNameSlots) {
+    if (kRegisterNames[kNameTable[slot] - 1U] == name) {
+      return true;
+    }
+  }
+  return false;
+}
 
 constexpr std::array kBanks = {"usr"sv, "svc"sv, "abt"sv, "und"sv, "irq"sv, "fiq"sv, "hyp"sv};
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  }
-  return out;
-}
 
 /// A value: hexadecimal of two digits or more, bare, in "[<>]", or behind one segment ("0018:", "e033:[<>]").
 std::optional<std::uint64_t> take_value(std::string_view& text) {
@@ -193,19 +245,15 @@ void add(Registers& out, std::string name, std::uint64_t value) {
   }
 }
 
-/// "NAME:" or "NAME :" at the front, taken, in lower case.
-std::optional<std::string> take_name(std::string_view& text) {
-  static constexpr std::size_t kLongest = 10;
-  std::size_t n = 0;
-  while (n < text.size() && n < kLongest && (is_letter(text[n]) || is_digit(text[n]) || text[n] == '_')) {
-    ++n;
-  }
+/// "NAME:" or "NAME :" at the front, taken; empty when it is not there.
+LowerName take_name(std::string_view& text) {
+  const LowerName name(text);
+  const std::size_t n = name.view().size();
   std::string_view rest = text.substr(n);
   skip_blanks(rest);
   if (n < 2 || !take(rest, ":")) {
-    return std::nullopt;
+    return LowerName({});
   }
-  std::string name = lower(text.substr(0, n));
   text = rest;
   return name;
 }
@@ -325,26 +373,27 @@ bool parse_register_line(std::string_view text, Registers& out) {
   std::string bank;
   bool any = false;
   for (int i = 0; i < 12 && !text.empty(); ++i) {
-    auto name = take_name(text);
-    if (!name) {
+    const LowerName taken = take_name(text);
+    const std::string_view name = taken.view();
+    if (name.empty()) {
       break;
     }
     skip_blanks(text);
-    if (!any && bank.empty() && std::ranges::find(kBanks, *name) != kBanks.end()) {
-      bank = "_" + *name;
+    if (!any && bank.empty() && name.size() == 3 && std::ranges::find(kBanks, name) != kBanks.end()) {
+      bank = "_" + std::string(name);
       continue;
     }
-    if (!std::ranges::binary_search(kRegisterNames, std::string_view(*name))) {
+    if (!is_register_name(name)) {
       break;
     }
     const auto value = take_value(text);
     if (!value) {
       // "pc : name+0x1/0x2": the name is read elsewhere, the number is not there.
-      any = any || *name == "pc" || *name == "lr" || *name == "rip" || *name == "eip";
+      any = any || name == "pc" || name == "lr" || name == "rip" || name == "eip";
       break;
     }
     any = true;
-    add(out, *name + bank, *value);
+    add(out, std::string(name) + bank, *value);
     // "GS:ffff(0000)", "ESR_EL1: 00000000", ", IFSR:", "MODE:..."
     while (!text.empty() && !is_blank(text.front())) {
       text.remove_prefix(1);

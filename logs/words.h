@@ -14,8 +14,18 @@ namespace xstack::logs {
 [[nodiscard]] constexpr bool is_digit(char c) {
   return c >= '0' && c <= '9';
 }
+/// Of each byte; -1 for what is no hexadecimal digit.
+inline constexpr std::array<std::int8_t, 256> kHexValues = [] {
+  std::array<std::int8_t, 256> values{};
+  values.fill(-1);
+  for (std::size_t i = 0; i < 16; ++i) {
+    values["0123456789abcdef"[i]] = static_cast<std::int8_t>(i);
+    values["0123456789ABCDEF"[i]] = static_cast<std::int8_t>(i);
+  }
+  return values;
+}();
 [[nodiscard]] constexpr int hex_value(char c) {
-  return is_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+  return kHexValues[static_cast<unsigned char>(c)];
 }
 [[nodiscard]] constexpr bool is_letter(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
@@ -31,7 +41,7 @@ namespace xstack::logs {
 }
 
 /// Removes `word` from the front of `text`, or says that it is not there.
-[[nodiscard]] constexpr bool take(std::string_view& text, std::string_view word) {
+[[nodiscard, gnu::always_inline]] constexpr bool take(std::string_view& text, std::string_view word) {
   if (!begins(text, word)) {
     return false;
   }
