@@ -71,29 +71,33 @@ constexpr std::array<std::uint32_t, kAnchors.size()> make_heads() {
 
 constexpr auto kHeads = make_heads();
 
-/// One bit for each head in 1024: nearly all that is none is told by one look.
-constexpr unsigned head_bit(std::uint32_t head) {
+/// Where in 1024 places an anchor with this head stands.
+constexpr unsigned head_slot(std::uint32_t head) {
   return (head * 0x9e3779b1U) >> 22;
 }
 
-constexpr std::array<std::uint64_t, 16> make_head_bits() {
-  std::array<std::uint64_t, 16> bits{};
-  for (const std::uint32_t head : kHeads) {
-    bits[head_bit(head) / 64] |= std::uint64_t{1} << (head_bit(head) % 64);
-  }
-  return bits;
-}
+/// The anchors of each place, as a list: nearly all that is none is told by one look. Entries are one more than an
+/// index; 0 is the end.
+struct HeadLists {
+  std::array<std::uint8_t, 1024> first{};
+  std::array<std::uint8_t, kAnchors.size()> next{};
+};
 
-constexpr auto kHeadBits = make_head_bits();
-
-bool has_head_bit(std::uint32_t head) {
-  return (kHeadBits[head_bit(head) / 64] >> (head_bit(head) % 64) & 1U) != 0;
-}
-
-/// Does an anchor that begins with `head` begin at `at`?
-bool anchor_of_head_at(std::string_view text, std::size_t at, std::uint32_t head) {
+constexpr HeadLists make_head_lists() {
+  HeadLists lists;
   for (std::size_t i = 0; i < kHeads.size(); ++i) {
-    if (kHeads[i] == head && text.substr(at).starts_with(kAnchors[i])) {
+    lists.next[i] = lists.first[head_slot(kHeads[i])];
+    lists.first[head_slot(kHeads[i])] = static_cast<std::uint8_t>(i + 1);
+  }
+  return lists;
+}
+
+constexpr HeadLists kHeadLists = make_head_lists();
+
+/// Does an anchor of this list, which is not empty, begin at `at` with `head`?
+bool anchor_of_list_at(std::string_view text, std::size_t at, std::uint32_t head, unsigned entry) {
+  for (; entry != 0; entry = kHeadLists.next[entry - 1]) {
+    if (kHeads[entry - 1] == head && text.substr(at).starts_with(kAnchors[entry - 1])) {
       return true;
     }
   }
@@ -103,7 +107,8 @@ bool anchor_of_head_at(std::string_view text, std::size_t at, std::uint32_t head
 /// Does an anchor begin at `at`, where at least kPositions bytes are?
 inline bool anchor_at(std::string_view text, std::size_t at) {
   const std::uint32_t head = first_four(text.data() + at);
-  return has_head_bit(head) && anchor_of_head_at(text, at, head);
+  const unsigned entry = kHeadLists.first[head_slot(head)];
+  return entry != 0 && anchor_of_list_at(text, at, head, entry);
 }
 
 std::size_t plainly(std::string_view text, std::size_t from) {
@@ -113,6 +118,10 @@ std::size_t plainly(std::string_view text, std::size_t from) {
     }
   }
   return std::string_view::npos;
+}
+
+std::size_t count_plainly(char c, std::string_view text) {
+  return static_cast<std::size_t>(std::count(text.begin(), text.end(), c));
 }
 
 #if defined(__x86_64__)
@@ -198,12 +207,66 @@ constexpr NibbleMasks kNibbles = make_nibble_masks();
   return found + static_cast<std::size_t>(std::count(text.begin() + static_cast<std::ptrdiff_t>(i), text.end(), c));
 }
 
-bool has_avx2() {
-  static const bool answer = __builtin_cpu_supports("avx2") != 0;
-  return answer;
+/// GCC 12 warns of its own header where that has one for this.
+[[gnu::target("avx512f,avx512bw")]] __m512i all_lanes(const std::array<std::uint8_t, 16>& bytes) {
+  return _mm512_maskz_broadcast_i32x4(0xffff, _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes.data())));
+}
+
+[[gnu::target("avx512f,avx512bw")]] __m512i wide_buckets_of(const char* at, __m512i low, __m512i high, __m512i nibble) {
+  const __m512i bytes = _mm512_loadu_si512(at);
+  return _mm512_and_si512(_mm512_shuffle_epi8(low, _mm512_and_si512(bytes, nibble)),
+                          _mm512_shuffle_epi8(high, _mm512_and_si512(_mm512_srli_epi16(bytes, 4), nibble)));
+}
+
+/// As with_avx2(), twice as wide.
+[[gnu::target("avx512f,avx512bw")]] std::size_t with_avx512(std::string_view text, std::size_t from) {
+  const __m512i low0 = all_lanes(kNibbles.low[0]);
+  const __m512i low1 = all_lanes(kNibbles.low[1]);
+  const __m512i low2 = all_lanes(kNibbles.low[2]);
+  const __m512i low3 = all_lanes(kNibbles.low[3]);
+  const __m512i high0 = all_lanes(kNibbles.high[0]);
+  const __m512i high1 = all_lanes(kNibbles.high[1]);
+  const __m512i high2 = all_lanes(kNibbles.high[2]);
+  const __m512i high3 = all_lanes(kNibbles.high[3]);
+  const __m512i nibble = _mm512_set1_epi8(15);
+  std::size_t i = from;
+  for (; i + 67 <= text.size(); i += 64) {
+    const char* at = text.data() + i;
+    const __m512i two =
+        _mm512_and_si512(wide_buckets_of(at, low0, high0, nibble), wide_buckets_of(at + 1, low1, high1, nibble));
+    const __m512i more =
+        _mm512_and_si512(wide_buckets_of(at + 2, low2, high2, nibble), wide_buckets_of(at + 3, low3, high3, nibble));
+    std::uint64_t found = _mm512_test_epi8_mask(two, more);
+    while (found != 0) {
+      const std::size_t here = i + static_cast<std::size_t>(__builtin_ctzll(found));
+      if (anchor_at(text, here)) {
+        return here;
+      }
+      found &= found - 1;
+    }
+  }
+  return with_avx2(text, i);
+}
+
+[[gnu::target("avx512f,avx512bw,popcnt")]] std::size_t count_with_avx512(char c, std::string_view text) {
+  const __m512i wanted = _mm512_set1_epi8(c);
+  std::size_t found = 0;
+  std::size_t i = 0;
+  for (; i + 64 <= text.size(); i += 64) {
+    const __mmask64 same = _mm512_cmpeq_epi8_mask(_mm512_loadu_si512(text.data() + i), wanted);
+    found += static_cast<std::size_t>(__builtin_popcountll(same));
+  }
+  return found + static_cast<std::size_t>(std::count(text.begin() + static_cast<std::ptrdiff_t>(i), text.end(), c));
 }
 
 #endif
+
+constexpr Search kPlain = {"plain", plainly, count_plainly};
+
+const Search& best() {
+  static const Search answer = searches().back();
+  return answer;
+}
 
 }  // namespace
 
@@ -211,26 +274,25 @@ std::span<const std::string_view> anchors() {
   return kAnchors;
 }
 
-std::size_t find_anchor(std::string_view text, std::size_t from) {
+std::vector<Search> searches() {
+  std::vector<Search> found = {kPlain};
 #if defined(__x86_64__)
-  if (has_avx2()) {
-    return with_avx2(text, from);
+  if (__builtin_cpu_supports("avx2") != 0) {
+    found.push_back({"avx2", with_avx2, count_with_avx2});
+    if (__builtin_cpu_supports("avx512bw") != 0 && __builtin_cpu_supports("popcnt") != 0) {
+      found.push_back({"avx512", with_avx512, count_with_avx512});
+    }
   }
 #endif
-  return plainly(text, from);
+  return found;
 }
 
-std::size_t find_anchor_plainly(std::string_view text, std::size_t from) {
-  return plainly(text, from);
+std::size_t find_anchor(std::string_view text, std::size_t from) {
+  return best().find(text, from);
 }
 
 std::size_t count_of(char c, std::string_view text) {
-#if defined(__x86_64__)
-  if (has_avx2()) {
-    return count_with_avx2(c, text);
-  }
-#endif
-  return static_cast<std::size_t>(std::count(text.begin(), text.end(), c));
+  return best().count(c, text);
 }
 
 }  // namespace xstack::logs

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <span>
 #include <string_view>
+#include <vector>
 
 namespace xstack::logs {
 
@@ -23,7 +24,12 @@ namespace xstack::logs {
   return count_of('\n', text);
 }
 
-/// The same two without the processor's special instructions: for tests, and for processors that have none.
-[[nodiscard]] std::size_t find_anchor_plainly(std::string_view text, std::size_t from);
+/// One way to do both; those that this processor can do, the best last. For tests: the two above take the last.
+struct Search {
+  const char* name;
+  std::size_t (*find)(std::string_view text, std::size_t from);
+  std::size_t (*count)(char c, std::string_view text);
+};
+[[nodiscard]] std::vector<Search> searches();
 
 }  // namespace xstack::logs

@@ -2,9 +2,11 @@
 #include "logs/map_text.h"
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
 #include <string>
 
+#include "base/endian.h"
 #include "logs/anchors.h"
 #include "logs/words.h"
 #include "symbols/aliases.h"
@@ -14,16 +16,21 @@ namespace {
 
 constexpr std::size_t kLongestName = 4096;  ///< a SymbolTable has none that are longer
 
-/// As many digits as `text` has, or nothing when it holds anything else.
-std::optional<std::uint64_t> number_of(std::string_view text) {
-  std::uint64_t value = 0;
-  int bad = 0;
-  for (const char c : text) {
-    const int digit = hex_value(c);
-    bad |= digit;
-    value = value << 4 | static_cast<std::uint64_t>(digit);
+/// Eight digits, of those that nm and the kernel print, all at once; nothing when one is none.
+inline std::optional<std::uint64_t> eight_digits(const char* text) {
+  constexpr std::uint64_t kOnes = 0x0101010101010101;
+  const auto bytes = load_le<std::uint64_t>(reinterpret_cast<const std::byte*>(text));
+  const std::uint64_t letters = bytes >> 6 & kOnes;
+  const std::uint64_t digits = (bytes & 0x0f * kOnes) + 9 * letters;
+  // What these digits would be printed as must be what is there.
+  const std::uint64_t beyond_nine = (digits + 6 * kOnes) >> 4 & kOnes;
+  if ((digits & 0xf0 * kOnes) != 0 || 0x30 * kOnes + digits + 0x27 * beyond_nine != bytes) {
+    return std::nullopt;
   }
-  return bad < 0 ? std::nullopt : std::optional(value);
+  // The first is the highest: pairs, fours, all.
+  const std::uint64_t pairs = (digits << 4 | digits >> 8) & 0x00ff00ff00ff00ff;
+  const std::uint64_t fours = (pairs << 8 | pairs >> 16) & 0x0000ffff0000ffff;
+  return (fours << 16 | fours >> 32) & 0xffffffff;
 }
 
 }  // namespace
@@ -50,41 +57,36 @@ bool MapText::index() {
     return false;
   }
   begins_.resize(lines + 1);
+  std::uint32_t* begin = begins_.data();
+  const char* const text_end = text_.data() + text_.size();
   std::uint64_t last = 0;
-  std::string_view top;  // the first half of the last line's 16 digits, mostly that of the next
-  std::uint64_t top_value = 0;
-  std::size_t at = 0;
-  for (std::size_t i = 0; i < lines; ++i) {
-    begins_[i] = static_cast<std::uint32_t>(at);
-    const std::size_t end = text_.find('\n', at);
-    std::string_view line = text_.substr(at, end - at);
-    at = end + 1;
-    if (line.size() < digits_ + 4 || line.size() > digits_ + 3 + kLongestName || line[digits_] != ' ' ||
+  for (const char* line = text_.data(); line != text_end;) {
+    const auto* const end =
+        static_cast<const char*>(std::memchr(line, '\n', static_cast<std::size_t>(text_end - line)));
+    const auto length = static_cast<std::size_t>(end - line);
+    if (length < digits_ + 4 || length > digits_ + 3 + kLongestName || line[digits_] != ' ' ||
         !is_letter(line[digits_ + 1]) || line[digits_ + 2] != ' ') {
       return false;
     }
-    if (digits_ == 16 && line.substr(0, 8) != top) {
-      top = line.substr(0, 8);
-      const auto value = number_of(top);
-      if (!value) {
-        return false;
-      }
-      top_value = *value << 32;
-    }
-    const auto low = number_of(line.substr(digits_ - 8, 8));
-    const std::string_view name = line.substr(digits_ + 3);
-    const bool mark = (name[0] == '.' || name[0] == 'L' || name[0] == '$') && is_mapping_symbol(name);
-    if (!low || (top_value | *low) < last || mark) {
+    const auto high = digits_ == 16 ? eight_digits(line) : std::optional<std::uint64_t>(0);
+    const auto low = eight_digits(line + digits_ - 8);
+    const char* const name = line + digits_ + 3;
+    const bool mark = (*name == '.' || *name == 'L' || *name == '$') && is_mapping_symbol({name, end});
+    if (!high || !low || (*high << 32 | *low) < last || mark) {
       return false;
     }
-    last = top_value | *low;
+    last = *high << 32 | *low;
+    *begin++ = static_cast<std::uint32_t>(line - text_.data());
+    line = end + 1;
   }
-  begins_[lines] = static_cast<std::uint32_t>(at);
+  *begin = static_cast<std::uint32_t>(text_.size());
   return last != 0;
 }
 
 std::uint64_t MapText::address_of(std::size_t line) const {
-  return number_of(text_.substr(begins_[line], digits_)).value_or(0);
+  const char* at = text_.data() + begins_[line];
+  const std::uint64_t low = eight_digits(at + digits_ - 8).value_or(0);
+  return digits_ == 16 ? eight_digits(at).value_or(0) << 32 | low : low;
 }
 
 std::optional<CodeSymbol> MapText::symbol_at(std::uint64_t address) const {
@@ -125,13 +127,17 @@ std::vector<std::optional<std::uint64_t>> MapText::addresses_of(std::span<const 
   for (const std::string_view name : names) {
     lengths |= std::uint64_t{1} << (name.size() % 64);
   }
-  for (std::size_t i = 0; i < size(); ++i) {
-    if ((lengths >> (name_length(i) % 64) & 1U) == 0) {
+  const std::size_t count = size();
+  const std::uint32_t* const begin = begins_.data();
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::size_t length = begin[i + 1] - begin[i] - digits_ - 4;
+    if ((lengths >> (length % 64) & 1U) == 0) {
       continue;
     }
-    const std::string_view mine = name_of(i);
+    const char* const mine = text_.data() + begin[i] + digits_ + 3;
     for (std::size_t k = 0; k < names.size(); ++k) {
-      if (!found[k] && names[k] == mine) {
+      if (!found[k] && names[k].size() == length && names[k].front() == *mine &&
+          names[k] == std::string_view(mine, length)) {
         found[k] = address_of(i);
       }
     }
@@ -141,8 +147,11 @@ std::vector<std::optional<std::uint64_t>> MapText::addresses_of(std::span<const 
 
 std::optional<std::uint64_t> MapText::only_address_of(std::string_view name) const {
   std::optional<std::size_t> found;
-  for (std::size_t i = 0; i < size(); ++i) {
-    if (name_length(i) == name.size() && name_of(i) == name) {
+  const std::size_t count = size();
+  const std::uint32_t* const begin = begins_.data();
+  const std::size_t length = name.size() + digits_ + 4;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (begin[i + 1] - begin[i] == length && name_of(i) == name) {
       if (found) {
         return std::nullopt;
       }

@@ -109,6 +109,11 @@ std::optional<std::uint64_t> Namer::place_of(const Frame& frame) {
   return std::nullopt;
 }
 
+/// Is there a file that can have source lines for it?
+bool Namer::may_have_places(const Frame& frame) const {
+  return lines_ != nullptr || !frame.module.empty();
+}
+
 std::vector<SourcePlace> Namer::places_of(const Frame& frame) {
   if (!frame.module.empty()) {
     return modules_.places_of(frame);
@@ -119,6 +124,9 @@ std::vector<SourcePlace> Namer::places_of(const Frame& frame) {
 
 std::string Namer::note_of(const Spot& spot) {
   const Frame& frame = spot.frame;
+  if (!may_have_places(frame) && (!frame.symbol.empty() || names_ == nullptr)) {
+    return {};
+  }
   if (!frame.symbol.empty()) {
     return describe(places_of(frame));
   }
@@ -153,6 +161,11 @@ std::string Namer::note_of(const Spot& spot) {
 }
 
 void Namer::fill_frames() {
+  if (std::ranges::none_of(report_.frames, [&](const Frame& frame) {
+        return may_have_places(frame) || (names_ != nullptr && frame.address && frame.symbol.empty());
+      })) {
+    return;
+  }
   std::vector<Frame> filled;
   filled.reserve(report_.frames.size());
   for (Frame& frame : report_.frames) {

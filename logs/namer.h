@@ -31,6 +31,7 @@ class Namer {
   [[nodiscard]] std::optional<std::uint64_t> learn_slide();
   [[nodiscard]] std::optional<CodeSymbol> symbol_at(std::uint64_t address, bool exact);
   [[nodiscard]] std::optional<std::uint64_t> place_of(const Frame& frame);
+  [[nodiscard]] bool may_have_places(const Frame& frame) const;
   [[nodiscard]] std::vector<SourcePlace> places_of(const Frame& frame);
   [[nodiscard]] std::string note_of(const Spot& spot);
   void trace_rows(std::vector<Note>& notes);

@@ -2,6 +2,7 @@
 #include "logs/scanner.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "logs/anchors.h"
@@ -16,6 +17,19 @@ constexpr std::size_t kMostHeldLines = 16384;
 constexpr std::size_t kMostOpen = 16;
 constexpr std::size_t kMostWriters = 256;
 constexpr std::uint64_t kLeadInReach = 3;
+
+/// By the first letter, or the last of a prompt, of the lines that look_at() and BootProgress know.
+bool may_say_something(std::string_view text) {
+  static constexpr std::array<bool, 256> kFirst = [] {
+    std::array<bool, 256> letters{};
+    for (const char c : std::string_view("*-8=FKLRSUX")) {
+      letters[static_cast<unsigned char>(c)] = true;
+    }
+    return letters;
+  }();
+  return !text.empty() && (kFirst[static_cast<unsigned char>(text.front())] || text.back() == ':' ||
+                           text.back() == ' ' || text.back() == ')');
+}
 
 }  // namespace
 
@@ -116,6 +130,9 @@ void Scanner::process() {
 void Scanner::look_at(const Line& line) {
   if (line.origin.who == Origin::Who::xen) {
     xen_seen_ = true;
+  }
+  if (!may_say_something(line.text)) {
+    return;
   }
   progress_.note(line);
   const WriterKey key{static_cast<int>(line.origin.who), line.origin.domain};

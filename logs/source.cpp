@@ -28,7 +28,12 @@ constexpr unsigned kPollMs = 100;
 /// A descriptor with what was read ahead of it put back.
 class PlainSource final : public LogSource {
  public:
-  PlainSource(UniqueFd fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}
+  PlainSource(UniqueFd fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {
+    struct stat info {};
+    if (::fstat(fd_.get(), &info) == 0 && S_ISREG(info.st_mode)) {
+      start_ = ::lseek(fd_.get(), 0, SEEK_CUR);  // standard input may be read from its middle
+    }
+  }
 
   /// The first bytes, without taking them.
   Result<std::span<const std::byte>> peek() {
@@ -50,9 +55,16 @@ class PlainSource final : public LogSource {
       const std::size_t n = std::min(out.size(), ahead_size_ - ahead_used_);
       std::memcpy(out.data(), ahead_.data() + ahead_used_, n);
       ahead_used_ += n;
+      given_ += n;
       return n;
     }
-    return read_fd(out);
+    const auto n = read_fd(out);
+    given_ += n.value_or(0);
+    return n;
+  }
+
+  std::optional<Place> place() const override {
+    return start_ < 0 ? std::nullopt : std::optional(Place{fd_.get(), static_cast<std::uint64_t>(start_) + given_});
   }
 
  private:
@@ -73,6 +85,8 @@ class PlainSource final : public LogSource {
   std::array<char, 8> ahead_{};
   std::size_t ahead_size_ = 0;
   std::size_t ahead_used_ = 0;
+  off_t start_ = -1;         ///< of a regular file, where it was when it was opened
+  std::uint64_t given_ = 0;  ///< bytes that read() gave
 };
 
 /// What the three decompressors share: input a block at a time.

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -20,6 +22,14 @@ class LogSource {
 
   /// Fills a part of `out`; 0 at the end. Errors: io; truncated and bad_format of compressed data.
   [[nodiscard]] virtual Result<std::size_t> read(std::span<char> out) = 0;
+
+  /// Where in a file the bytes lie as they are.
+  struct Place {
+    int fd = -1;
+    std::uint64_t offset = 0;
+  };
+  /// Of what read() gives next; nothing when it does not come from a regular file as it is.
+  [[nodiscard]] virtual std::optional<Place> place() const { return std::nullopt; }
 };
 
 /// "-" is standard input. Memory is bounded: windows of zstd up to 128 MiB, dictionaries of xz up to 256 MiB.

@@ -26,7 +26,8 @@ using logs::Spot;
 
 constexpr unsigned kIdleMs = 2000;  ///< --follow: after so long without more, a report is complete
 constexpr std::size_t kBatch = 256 << 10;
-constexpr std::size_t kWorthSparing = 4 << 10;  ///< longer text is not copied
+constexpr std::size_t kWorthSparing = 4 << 10;    ///< longer text is not copied here
+constexpr std::size_t kWorthSending = 128 << 10;  ///< longer text is sent, not copied, if the output can do that
 
 /// Signatures that are expected: one a line, what follows on the line is for people, as are lines that begin with '#'.
 Result<std::set<std::string>> read_known(const std::vector<std::string>& files) {
@@ -62,6 +63,12 @@ class LogRun final : public logs::Sink {
     file_ = file;
     quiet_ = true;
     junit_.begin_log(file);
+  }
+
+  /// The bytes up to `end` are what a file has before this place.
+  void lies_before(const char* end, std::optional<logs::LogSource::Place> place) {
+    end_ = end;
+    place_ = place;
   }
 
   void plain(std::string_view text) override {
@@ -157,12 +164,15 @@ class LogRun final : public logs::Sink {
     }
     views_.clear();
     for (const Piece& piece : pieces_) {
-      views_.push_back(piece.text.data() != nullptr ? piece.text
-                                                    : std::string_view(batch_).substr(piece.begin, piece.length));
+      std::string_view text =
+          piece.text.data() != nullptr ? piece.text : std::string_view(batch_).substr(piece.begin, piece.length);
+      if (place_ && piece.text.size() >= kWorthSending) {
+        write_views();
+        text.remove_prefix(send(text));
+      }
+      views_.push_back(text);
     }
-    if (written_) {
-      written_ = out_.write_all(views_);
-    }
+    write_views();
     pieces_.clear();
     batch_.clear();
     in_pieces_ = 0;
@@ -181,6 +191,23 @@ class LogRun final : public logs::Sink {
       specs.push_back(logs::parse_symbol_spec(text));
     }
     return specs;
+  }
+
+  void write_views() {
+    if (written_ && !views_.empty()) {
+      written_ = out_.write_all(views_);
+    }
+    views_.clear();
+  }
+
+  /// How much of a text of the log was written straight from its file.
+  std::size_t send(std::string_view text) {
+    const auto back = static_cast<std::uint64_t>(end_ - text.data());
+    if (!written_ || back > place_->offset) {
+      return 0;
+    }
+    const auto sent = out_.send(place_->fd, place_->offset - back, text.size());
+    return sent.value_or(0);
   }
 
   /// A line with what there is to say of it: behind it, and in lines below.
@@ -255,6 +282,8 @@ class LogRun final : public logs::Sink {
   std::size_t in_pieces_ = 0;  ///< how much of batch_ is
   std::vector<Piece> pieces_;
   std::vector<std::string_view> views_;
+  const char* end_ = nullptr;
+  std::optional<logs::LogSource::Place> place_;
   std::vector<logs::Note> notes_;
   std::size_t note_ = 0;  ///< the first of them that is not given out
   std::multimap<std::uint64_t, std::string> headings_;
@@ -277,7 +306,9 @@ Result<void> scan(const Invocation& invocation, const std::string& path, LogRun&
   logs::Scanner scanner(run);
   Result<void> result;
   while (!run.failed_to_write()) {
-    const auto n = (*source)->read(scanner.room());
+    const std::span<char> room = scanner.room();
+    const auto n = (*source)->read(room);
+    run.lies_before(room.data() + n.value_or(0), (*source)->place());
     if (!n) {
       result = tl::unexpected(n.error());
       break;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "tools/cli/output.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -10,6 +12,11 @@
 #include <system_error>
 
 namespace xstack {
+namespace {
+
+constexpr int kPipeSize = 512 << 10;
+
+}  // namespace
 
 Result<void> FdOutput::write(std::string_view text) {
   return write_all(std::span(&text, 1));
@@ -38,6 +45,33 @@ Result<void> FdOutput::write_all(std::span<const std::string_view> pieces) {
     }
   }
   return {};
+}
+
+Result<std::size_t> FdOutput::send(int fd, std::uint64_t offset, std::size_t length) {
+  if (!sends_) {
+    struct stat info {};
+    sends_ = ::fstat(fd_, &info) == 0 && S_ISFIFO(info.st_mode);
+    if (*sends_) {
+      // A larger pipe takes as much at once as is read at once. No matter if it stays as it was.
+      (void)::fcntl(fd_, F_SETPIPE_SZ, kPipeSize);
+    }
+  }
+  std::size_t sent = 0;
+  while (*sends_ && !closed_ && sent < length) {
+    auto from = static_cast<loff_t>(offset + sent);
+    const ssize_t n = ::splice(fd, &from, fd_, nullptr, length - sent, 0);
+    if (n > 0) {
+      sent += static_cast<std::size_t>(n);
+    } else if (n < 0 && errno == EPIPE) {
+      closed_ = true;
+    } else if (n < 0 && errno == EINTR) {
+      continue;
+    } else {
+      sends_ = n == 0;  // the file became shorter; else a file system that cannot do this
+      break;
+    }
+  }
+  return closed_ ? length : sent;
 }
 
 }  // namespace xstack

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -29,6 +32,15 @@ class Output {
     }
     return {};
   }
+
+  /// Sends bytes of a regular file on without copying them, where the output can: how many were sent, from the first
+  /// on; what was not is to be written. Errors: io.
+  [[nodiscard]] virtual Result<std::size_t> send(int fd, std::uint64_t offset, std::size_t length) {
+    (void)fd;
+    (void)offset;
+    (void)length;
+    return 0;
+  }
 };
 
 /// A file descriptor that is already open and stays so. SIGPIPE must be ignored by the process.
@@ -37,9 +49,12 @@ class FdOutput final : public Output {
   explicit FdOutput(int fd) : fd_(fd) {}
   [[nodiscard]] Result<void> write(std::string_view text) override;
   [[nodiscard]] Result<void> write_all(std::span<const std::string_view> pieces) override;
+  /// Into pipes.
+  [[nodiscard]] Result<std::size_t> send(int fd, std::uint64_t offset, std::size_t length) override;
 
  private:
   int fd_;
+  std::optional<bool> sends_;  ///< found out when it is first wanted
   bool closed_ = false;
 };
 

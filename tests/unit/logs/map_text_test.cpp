@@ -32,7 +32,7 @@ TEST(MapText, SaysWhatATableOfTheSameTextSays) {
   for (const unsigned digits : {8U, 16U}) {
     for (int round = 0; round < 100; ++round) {
       std::string text;
-      std::uint64_t address = digits == 8 ? 0xc0000000 : 0xffffffff81000000 - (random() % 4) * 0x100000000;
+      std::uint64_t address = digits == 8 ? 0xc0000000 : 0xffff8000fffffe00 - (random() % 4) * 0x80000000;
       const std::uint64_t first = address;
       const int count = 1 + static_cast<int>(random() % 60);
       for (int i = 0; i < count; ++i) {

@@ -16,8 +16,9 @@ namespace {
 using test::Collector;
 using test::scan_into;
 
-TEST(Anchors, VectorAndPlainSearchFindTheSame) {
+TEST(Anchors, EverySearchFindsTheSame) {
   std::mt19937 random(3);
+  const auto searches = logs::searches();
   const auto anchors = logs::anchors();
   for (int round = 0; round < 200; ++round) {
     std::string text(random() % 400, ' ');
@@ -28,8 +29,11 @@ TEST(Anchors, VectorAndPlainSearchFindTheSame) {
       const auto anchor = anchors[random() % anchors.size()];
       text.insert(random() % (text.size() + 1), anchor);
     }
-    for (std::size_t from = 0; from <= text.size(); from += 13) {
-      EXPECT_EQ(logs::find_anchor(text, from), logs::find_anchor_plainly(text, from));
+    for (const auto& search : searches) {
+      for (std::size_t from = 0; from <= text.size(); from += 13) {
+        EXPECT_EQ(search.find(text, from), searches.front().find(text, from)) << search.name;
+      }
+      EXPECT_EQ(search.count('b', text), static_cast<std::size_t>(std::count(text.begin(), text.end(), 'b')));
     }
     EXPECT_EQ(logs::count_lines(text), static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n')));
   }
@@ -37,9 +41,12 @@ TEST(Anchors, VectorAndPlainSearchFindTheSame) {
 
 TEST(Anchors, EachIsFoundAtEveryPlace) {
   for (const auto anchor : logs::anchors()) {
-    for (std::size_t at = 0; at < 70; ++at) {
-      const std::string text = std::string(at, 'z') + std::string(anchor) + std::string(at % 40, 'z');
+    for (std::size_t at = 0; at < 140; ++at) {
+      const std::string text = std::string(at, 'z') + std::string(anchor) + std::string(at % 80, 'z');
       EXPECT_EQ(logs::find_anchor(text, 0), at) << anchor;
+      for (const auto& search : logs::searches()) {
+        EXPECT_EQ(search.find(text, 0), at) << anchor << " " << search.name;
+      }
     }
   }
 }
