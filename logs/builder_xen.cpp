@@ -69,12 +69,13 @@ Builder::Took Builder::take_xen(std::string_view text, std::uint64_t number) {
     return Took::neutral;
   }
   if (report_.kind == Kind::debug_key) {
-    // What a key prints has no form of its own: lines that are indented, or about a domain or CPU.
-    static constexpr std::array kWords = {
-        "General information"sv, "Rangesets"sv,       "Memory pages"sv, "VCPU information"sv,
-        "NODE affinity"sv,       "Notifying guest"sv, "nr_pages"sv,     "Domain info"sv};
-    const bool part = is_blank(text.front()) || body.find("' pressed") != std::string_view::npos ||
-                      std::ranges::any_of(kWords, [&](std::string_view w) { return begins(body, w); });
+    // What a key prints has no form of its own: lines that are indented, or about a domain, a CPU or interrupts.
+    static constexpr WordSet kWords(
+        std::array{"General information"sv, "Rangesets"sv, "Memory pages"sv, "VCPU information"sv, "NODE affinity"sv,
+                   "Notifying guest"sv, "nr_pages"sv, "Domain info"sv, "Shared frames"sv,
+                   // ARM: the guest's memory and its virtual interrupt controller
+                   "p2m mappings for"sv, "GICH_LRs "sv, "Inflight irq="sv, "Pending irq="sv, "No periodic timer"sv});
+    const bool part = is_blank(text.front()) || body.find("' pressed") != std::string_view::npos || kWords.begins(body);
     return part ? Took::yes : Took::no;
   }
   if (body.front() == '*' && body.find_first_not_of('*') == std::string_view::npos) {

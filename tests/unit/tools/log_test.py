@@ -48,6 +48,51 @@ class Folder(unittest.TestCase):
         return json.loads(out.splitlines()[0])["signature"]
 
 
+class Pipe(Folder):
+    """Long text without a report goes into a pipe straight from its file: what comes out is the same."""
+
+    def setUp(self):
+        super().setUp()
+        with open(log("clean-arm64-xen-dom0"), "rb") as file:
+            clean = file.read() * (600_000 // os.path.getsize(log("clean-arm64-xen-dom0")))
+        with open(log("arm64-oops"), "rb") as file:
+            oops = file.read()
+        self.text = clean + oops + b"short\n" + oops + clean + clean[:200_000] + oops + clean[:150_001]
+        with open(self.path("log"), "wb") as file:
+            file.write(self.text)
+
+    def out(self, stdin=None, files=()):
+        return subprocess.run([XSTACK, "log", *files], stdin=stdin, stdout=subprocess.PIPE, check=False).stdout
+
+    def test_a_file(self):
+        self.assertEqual(self.out(files=[self.path("log")]), self.text)
+        with open(self.path("out"), "wb") as out:
+            subprocess.run([XSTACK, "log", self.path("log")], stdout=out, check=False)
+        with open(self.path("out"), "rb") as out:
+            self.assertEqual(out.read(), self.text)
+
+    def test_several(self):
+        self.assertEqual(self.out(files=[self.path("log"), log("arm64-oops"), self.path("log")]).count(self.text), 2)
+
+    def test_standard_input_from_its_middle(self):
+        for skip in (0, 1, 7, 4096, 300_000):
+            with open(self.path("log"), "rb") as file:
+                os.lseek(file.fileno(), skip, os.SEEK_SET)
+                self.assertEqual(self.out(stdin=file), self.text[skip:])
+
+    def test_from_pipe_to_pipe(self):
+        with subprocess.Popen(["cat", self.path("log")], stdout=subprocess.PIPE) as cat:
+            self.assertEqual(self.out(stdin=cat.stdout), self.text)
+
+    def test_a_compressed_file(self):
+        subprocess.run(["gzip", self.path("log")], check=True)
+        self.assertEqual(self.out(files=[self.path("log.gz")]), self.text)
+
+    def test_a_reader_that_goes(self):
+        run = self.shell(f"set -o pipefail; xstack log {self.path('log')} | head -c 100 >/dev/null; echo ${{PIPESTATUS[0]}}")
+        self.assertEqual(run.stdout, b"10\n")
+
+
 class Terminal(Folder):
     def test_nothing_of_a_log_steers_it(self):
         hostile = b"".join(bytes([c]) for c in range(256) if c != 10)
