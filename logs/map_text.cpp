@@ -16,17 +16,27 @@ namespace {
 
 constexpr std::size_t kLongestName = 4096;  ///< a SymbolTable has none that are longer
 
-/// Eight digits, of those that nm and the kernel print, all at once; nothing when one is none.
-inline std::optional<std::uint64_t> eight_digits(const char* text) {
-  constexpr std::uint64_t kOnes = 0x0101010101010101;
-  const auto bytes = load_le<std::uint64_t>(reinterpret_cast<const std::byte*>(text));
-  const std::uint64_t letters = bytes >> 6 & kOnes;
-  const std::uint64_t digits = (bytes & 0x0f * kOnes) + 9 * letters;
-  // What these digits would be printed as must be what is there.
-  const std::uint64_t beyond_nine = (digits + 6 * kOnes) >> 4 & kOnes;
-  if ((digits & 0xf0 * kOnes) != 0 || 0x30 * kOnes + digits + 0x27 * beyond_nine != bytes) {
-    return std::nullopt;
-  }
+constexpr std::uint64_t kOnes = 0x0101010101010101;
+
+inline std::uint64_t eight_bytes(const char* text) {
+  return load_le<std::uint64_t>(reinterpret_cast<const std::byte*>(text));
+}
+
+/// The values of eight digits, one in each byte. What is no digit has some value too.
+inline std::uint64_t values_of(std::uint64_t bytes) {
+  return (bytes & 0x0f * kOnes) + 9 * (bytes >> 6 & kOnes);
+}
+
+/// Are all eight digits of those that nm and the kernel print: what these values would be printed as must be there.
+inline bool are_digits(std::uint64_t bytes) {
+  const std::uint64_t values = values_of(bytes);
+  const std::uint64_t beyond_nine = (values + 6 * kOnes) >> 4 & kOnes;
+  return (values & 0xf0 * kOnes) == 0 && 0x30 * kOnes + values + 0x27 * beyond_nine == bytes;
+}
+
+/// Eight digits at once.
+inline std::uint64_t eight_digits(const char* text) {
+  const std::uint64_t digits = values_of(eight_bytes(text));
   // The first is the highest: pairs, fours, all.
   const std::uint64_t pairs = (digits << 4 | digits >> 8) & 0x00ff00ff00ff00ff;
   const std::uint64_t fours = (pairs << 8 | pairs >> 16) & 0x0000ffff0000ffff;
@@ -59,7 +69,8 @@ bool MapText::index() {
   begins_.resize(lines + 1);
   std::uint32_t* begin = begins_.data();
   const char* const text_end = text_.data() + text_.size();
-  std::uint64_t last = 0;
+  std::uint64_t last_high = 0x30 * kOnes;  // zeros
+  std::uint64_t last_low = 0x30 * kOnes;
   for (const char* line = text_.data(); line != text_end;) {
     const auto* const end =
         static_cast<const char*>(std::memchr(line, '\n', static_cast<std::size_t>(text_end - line)));
@@ -68,25 +79,34 @@ bool MapText::index() {
         !is_letter(line[digits_ + 1]) || line[digits_ + 2] != ' ') {
       return false;
     }
-    const auto high = digits_ == 16 ? eight_digits(line) : std::optional<std::uint64_t>(0);
-    const auto low = eight_digits(line + digits_ - 8);
-    const char* const name = line + digits_ + 3;
-    const bool mark = (*name == '.' || *name == 'L' || *name == '$') && is_mapping_symbol({name, end});
-    if (!high || !low || (*high << 32 | *low) < last || mark) {
+    // Digits are in the order of their characters: texts are compared, not numbers.
+    const std::uint64_t high = digits_ == 16 ? eight_bytes(line) : last_high;
+    const std::uint64_t low = eight_bytes(line + digits_ - 8);
+    if (!are_digits(low) || (high == last_high && __builtin_bswap64(low) < __builtin_bswap64(last_low))) {
       return false;
     }
-    last = *high << 32 | *low;
+    if (high != last_high) {
+      if (!are_digits(high) || __builtin_bswap64(high) < __builtin_bswap64(last_high)) {
+        return false;
+      }
+      last_high = high;
+    }
+    last_low = low;
+    const char* const name = line + digits_ + 3;
+    if ((*name == '.' || *name == 'L' || *name == '$') && is_mapping_symbol({name, end})) {
+      return false;
+    }
     *begin++ = static_cast<std::uint32_t>(line - text_.data());
     line = end + 1;
   }
   *begin = static_cast<std::uint32_t>(text_.size());
-  return last != 0;
+  return last_high != 0x30 * kOnes || last_low != 0x30 * kOnes;
 }
 
 std::uint64_t MapText::address_of(std::size_t line) const {
   const char* at = text_.data() + begins_[line];
-  const std::uint64_t low = eight_digits(at + digits_ - 8).value_or(0);
-  return digits_ == 16 ? eight_digits(at).value_or(0) << 32 | low : low;
+  const std::uint64_t low = eight_digits(at + digits_ - 8);
+  return digits_ == 16 ? eight_digits(at) << 32 | low : low;
 }
 
 std::optional<CodeSymbol> MapText::symbol_at(std::uint64_t address) const {

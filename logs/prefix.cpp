@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
+#include <cstring>
 
 #include "logs/words.h"
 
@@ -62,10 +64,38 @@ bool is_caller(std::string_view inside) {
   return text.size() <= 8 && std::ranges::all_of(text, is_digit);
 }
 
+/// Are the six bytes from here on decimal digits?
+bool six_digits(const char* at) {
+  std::uint64_t bytes = 0;
+  std::memcpy(&bytes, at, 6);
+  // A digit's high half is 3, and stays so with 6 added.
+  constexpr std::uint64_t kOnes = 0x010101010101;
+  return (bytes & 0xf0 * kOnes) == 0x30 * kOnes && ((bytes + 6 * kOnes) & 0xf0 * kOnes) == 0x30 * kOnes;
+}
+
 /// "[   12.345678]" and nothing else, as nearly every line of a kernel has it: what take_bracket() finds too, at less
 /// cost.
 bool take_kernel_time(std::string_view& text, Line& line) {
   static constexpr std::size_t kLongest = 40;
+  if (text.size() > 14 && text[6] == '.' && text[13] == ']' && text[14] == ' ' && is_digit(text[5]) &&
+      six_digits(text.data() + 7)) {
+    // As wide as in the first day of all kernels.
+    std::size_t begin = 1;
+    while (text[begin] == ' ') {
+      ++begin;
+    }
+    std::size_t n = begin;
+    while (is_digit(text[n])) {
+      ++n;
+    }
+    if (n == 6) {
+      line.time = text.substr(begin, 13 - begin);
+      line.kernel_time = true;
+      line.marked = true;
+      text.remove_prefix(15);
+      return true;
+    }
+  }
   std::size_t n = 1;
   const auto skip_digits = [&] {
     const std::size_t from = n;

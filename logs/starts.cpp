@@ -135,6 +135,11 @@ bool is_trace_header(std::string_view text) {
   return text == "Call trace:" || text == "Call Trace:" || text == "Backtrace:";
 }
 
+/// "CPU.." and "Call.." of those that begin so, but not "Code:" and the rest.
+bool may_begin_with_c(std::string_view text) {
+  return text.size() > 2 && (text[1] == 'P' || text[1] == 'a');
+}
+
 /// What lines that linux_start() knows begin with: most lines of a report are told by their first letter.
 constexpr std::array<bool, 256> kFirstLetters = [] {
   std::array<bool, 256> letters{};
@@ -154,6 +159,9 @@ std::optional<Start> linux_start(std::string_view text) {
     return is_trace_header(trimmed(text)) ? std::optional(Start{Kind::trace, "Call trace"}) : std::nullopt;
   }
   if (!kFirstLetters[static_cast<unsigned char>(text.front())]) {
+    return std::nullopt;
+  }
+  if (text.front() == 'C' && !may_begin_with_c(text)) {
     return std::nullopt;
   }
   take_subsystem(text);
@@ -232,6 +240,9 @@ std::optional<Start> xen_start(std::string_view text) {
 }
 
 bool is_lead_in(std::string_view text) {
+  if (text.empty() || (text.front() != '8' && text.front() != '-' && text.front() != '=')) {
+    return false;
+  }
   if (begins(text, "8<--- cut here") || (begins(text, "-----") && has(text, "[ cut here ]-----"))) {
     return true;
   }

@@ -300,7 +300,7 @@ bool take_symbol(std::string_view& text, Frame& frame) {
   if (!size) {
     return false;
   }
-  frame.symbol = std::string(token.substr(0, plus));
+  frame.symbol.assign(token.substr(0, plus));
   frame.offset = offset;
   frame.size = size;
   text.remove_prefix(n - rest.size());
@@ -318,7 +318,7 @@ TraceLine parse_trace_line(std::string_view text, std::vector<Frame>& frames) {
       return line;
     }
   }
-  Frame frame;
+  Frame& frame = frames.emplace_back();  // made where it stays
   const bool bracketed = take_bracketed(text, frame.address);
   skip_blanks(text);
   frame.guess = take(text, "? ");
@@ -327,22 +327,26 @@ TraceLine parse_trace_line(std::string_view text, std::vector<Frame>& frames) {
     skip_blanks(text);
     // " (C)", " (P)": where newer arm64 kernels have the frame from; nothing else follows a frame.
     if (!text.empty() && text.front() != '(' && !bracketed) {
+      frames.pop_back();
       return {};
     }
-    frames.push_back(std::move(frame));
     return {true, false};
   }
   if (bracketed) {
-    if (frame.address) {
-      frames.push_back(std::move(frame));
+    if (!frame.address) {
+      frames.pop_back();
     }
     return {true, false};  // "[<          (null)>]           (null)"
   }
+  frames.pop_back();
   return indented ? parse_new_arm(text, frames) : TraceLine{};
 }
 
 bool parse_xen_trace_line(std::string_view text, std::vector<Frame>& frames) {
   skip_blanks(text);
+  if (text.empty() || text.front() != '[') {
+    return false;
+  }
   Frame frame;
   if (!take_bracketed(text, frame.address)) {
     return begins(text, "[Fault on access]");
