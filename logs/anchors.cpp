@@ -111,11 +111,12 @@ inline bool anchor_at(std::string_view text, std::size_t at) {
   return entry != 0 && anchor_of_list_at(text, at, head, entry);
 }
 
-std::size_t plainly(std::string_view text, std::size_t from) {
-  for (std::size_t i = from; i + kPositions <= text.size(); ++i) {
-    if (anchor_at(text, i)) {
+std::size_t plainly(std::string_view text, std::size_t from, std::uint64_t& line_ends) {
+  for (std::size_t i = from; i < text.size(); ++i) {
+    if (i + kPositions <= text.size() && anchor_at(text, i)) {
       return i;
     }
+    line_ends += text[i] == '\n' ? 1 : 0;
   }
   return std::string_view::npos;
 }
@@ -155,7 +156,8 @@ constexpr NibbleMasks kNibbles = make_nibble_masks();
                           _mm256_shuffle_epi8(high, _mm256_and_si256(_mm256_srli_epi16(bytes, 4), nibble)));
 }
 
-[[gnu::target("avx2")]] std::size_t with_avx2(std::string_view text, std::size_t from) {
+[[gnu::target("avx2,popcnt")]] std::size_t with_avx2(std::string_view text, std::size_t from,
+                                                     std::uint64_t& line_ends) {
   const __m256i low0 = both_lanes(kNibbles.low[0]);
   const __m256i low1 = both_lanes(kNibbles.low[1]);
   const __m256i low2 = both_lanes(kNibbles.low[2]);
@@ -166,6 +168,7 @@ constexpr NibbleMasks kNibbles = make_nibble_masks();
   const __m256i high3 = both_lanes(kNibbles.high[3]);
   const __m256i nibble = _mm256_set1_epi8(15);
   const __m256i zero = _mm256_setzero_si256();
+  const __m256i line_end = _mm256_set1_epi8('\n');
   std::size_t i = from;
   // Four loads a step, each a byte further: the last one ends three bytes behind the 32.
   for (; i + 35 <= text.size(); i += 32) {
@@ -178,15 +181,19 @@ constexpr NibbleMasks kNibbles = make_nibble_masks();
         buckets_of(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(at + 3)), low3, high3, nibble);
     const __m256i hits = _mm256_and_si256(_mm256_and_si256(first, second), _mm256_and_si256(third, fourth));
     auto found = ~static_cast<unsigned>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(hits, zero)));
+    const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at));
+    const auto ends = static_cast<unsigned>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(bytes, line_end)));
     while (found != 0) {
       const std::size_t here = i + static_cast<std::size_t>(__builtin_ctz(found));
       if (anchor_at(text, here)) {
+        line_ends += static_cast<std::size_t>(__builtin_popcount(ends & ((found & -found) - 1)));
         return here;
       }
       found &= found - 1;
     }
+    line_ends += static_cast<std::size_t>(__builtin_popcount(ends));
   }
-  return plainly(text, i);
+  return plainly(text, i, line_ends);
 }
 
 [[gnu::target("avx2")]] std::size_t count_with_avx2(char c, std::string_view text) {
@@ -219,7 +226,8 @@ constexpr NibbleMasks kNibbles = make_nibble_masks();
 }
 
 /// As with_avx2(), twice as wide.
-[[gnu::target("avx512f,avx512bw")]] std::size_t with_avx512(std::string_view text, std::size_t from) {
+[[gnu::target("avx512f,avx512bw,popcnt")]] std::size_t with_avx512(std::string_view text, std::size_t from,
+                                                                   std::uint64_t& line_ends) {
   const __m512i low0 = all_lanes(kNibbles.low[0]);
   const __m512i low1 = all_lanes(kNibbles.low[1]);
   const __m512i low2 = all_lanes(kNibbles.low[2]);
@@ -229,6 +237,7 @@ constexpr NibbleMasks kNibbles = make_nibble_masks();
   const __m512i high2 = all_lanes(kNibbles.high[2]);
   const __m512i high3 = all_lanes(kNibbles.high[3]);
   const __m512i nibble = _mm512_set1_epi8(15);
+  const __m512i line_end = _mm512_set1_epi8('\n');
   std::size_t i = from;
   for (; i + 67 <= text.size(); i += 64) {
     const char* at = text.data() + i;
@@ -237,15 +246,18 @@ constexpr NibbleMasks kNibbles = make_nibble_masks();
     const __m512i more =
         _mm512_and_si512(wide_buckets_of(at + 2, low2, high2, nibble), wide_buckets_of(at + 3, low3, high3, nibble));
     std::uint64_t found = _mm512_test_epi8_mask(two, more);
+    const std::uint64_t ends = _mm512_cmpeq_epi8_mask(_mm512_loadu_si512(at), line_end);
     while (found != 0) {
       const std::size_t here = i + static_cast<std::size_t>(__builtin_ctzll(found));
       if (anchor_at(text, here)) {
+        line_ends += static_cast<std::size_t>(__builtin_popcountll(ends & ((found & -found) - 1)));
         return here;
       }
       found &= found - 1;
     }
+    line_ends += static_cast<std::size_t>(__builtin_popcountll(ends));
   }
-  return with_avx2(text, i);
+  return with_avx2(text, i, line_ends);
 }
 
 [[gnu::target("avx512f,avx512bw,popcnt")]] std::size_t count_with_avx512(char c, std::string_view text) {
@@ -277,9 +289,9 @@ std::span<const std::string_view> anchors() {
 std::vector<Search> searches() {
   std::vector<Search> found = {kPlain};
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx2") != 0) {
+  if (__builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("popcnt") != 0) {
     found.push_back({"avx2", with_avx2, count_with_avx2});
-    if (__builtin_cpu_supports("avx512bw") != 0 && __builtin_cpu_supports("popcnt") != 0) {
+    if (__builtin_cpu_supports("avx512bw") != 0) {
       found.push_back({"avx512", with_avx512, count_with_avx512});
     }
   }
@@ -287,8 +299,8 @@ std::vector<Search> searches() {
   return found;
 }
 
-std::size_t find_anchor(std::string_view text, std::size_t from) {
-  return best().find(text, from);
+std::size_t find_anchor(std::string_view text, std::size_t from, std::uint64_t& line_ends) {
+  return best().find(text, from, line_ends);
 }
 
 std::size_t count_of(char c, std::string_view text) {

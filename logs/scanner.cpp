@@ -80,15 +80,13 @@ void Scanner::process() {
   std::size_t plain = at;  // text from here on was looked at and is not written yet
   while (at < region.size()) {
     if (open_.empty()) {
-      const std::size_t hit = find_anchor(region, at);
+      const std::size_t hit = find_anchor(region, at, line_);
       if (hit == std::string_view::npos) {
-        line_ += count_lines(region.substr(at));
         at = region.size();
         break;
       }
       const std::size_t before = region.rfind('\n', hit);
       const std::size_t start = before == std::string_view::npos || before < at ? at : before + 1;
-      line_ += count_lines(region.substr(at, start - at));
       at = start;
     }
     const std::size_t newline = region.find('\n', at);

@@ -31,11 +31,17 @@ TEST(Anchors, EverySearchFindsTheSame) {
     }
     for (const auto& search : searches) {
       for (std::size_t from = 0; from <= text.size(); from += 13) {
-        EXPECT_EQ(search.find(text, from), searches.front().find(text, from)) << search.name;
+        std::uint64_t ends = 0;
+        const std::size_t at = search.find(text, from, ends);
+        std::uint64_t plain_ends = 0;
+        EXPECT_EQ(at, searches.front().find(text, from, plain_ends)) << search.name;
+        const auto before = std::string_view(text).substr(0, at).substr(from);
+        EXPECT_EQ(ends, static_cast<std::uint64_t>(std::count(before.begin(), before.end(), '\n'))) << search.name;
+        EXPECT_EQ(ends, plain_ends);
       }
       EXPECT_EQ(search.count('b', text), static_cast<std::size_t>(std::count(text.begin(), text.end(), 'b')));
     }
-    EXPECT_EQ(logs::count_lines(text), static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n')));
+    EXPECT_EQ(logs::count_of('b', text), static_cast<std::size_t>(std::count(text.begin(), text.end(), 'b')));
   }
 }
 
@@ -43,10 +49,12 @@ TEST(Anchors, EachIsFoundAtEveryPlace) {
   for (const auto anchor : logs::anchors()) {
     for (std::size_t at = 0; at < 140; ++at) {
       const std::string text = std::string(at, 'z') + std::string(anchor) + std::string(at % 80, 'z');
-      EXPECT_EQ(logs::find_anchor(text, 0), at) << anchor;
+      std::uint64_t ends = 0;
+      EXPECT_EQ(logs::find_anchor(text, 0, ends), at) << anchor;
       for (const auto& search : logs::searches()) {
-        EXPECT_EQ(search.find(text, 0), at) << anchor << " " << search.name;
+        EXPECT_EQ(search.find(text, 0, ends), at) << anchor << " " << search.name;
       }
+      EXPECT_EQ(ends, 0U);
     }
   }
 }
