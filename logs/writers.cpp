@@ -4,15 +4,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
+#include <array>
+#include <charconv>
+#include <string_view>
+#include <utility>
 
 #include "base/text.h"
 #include "base/xml.h"
 
 namespace xstack::logs {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kMostSignatures = 65536;
 constexpr std::size_t kMostCases = 65536;
@@ -21,55 +22,122 @@ std::string hex(std::uint64_t value) {
   return fmt::format("0x{:x}", value);
 }
 
-Json frame_json(const Frame& frame) {
-  Json json = Json::object();
-  if (frame.address) {
-    json["address"] = hex(*frame.address);
+/// JSON as it is written: a log of many reports is many lines of it, and a tree of each would cost more than finding
+/// it.
+class JsonText {
+ public:
+  void begin(char bracket) {
+    separate();
+    out_ += bracket;
   }
-  if (!frame.symbol.empty()) {
-    json["symbol"] = escape(frame.symbol);
+  void end(char bracket) { out_ += bracket; }
+  void key(std::string_view name) {
+    separate();
+    out_ += '"';
+    out_ += name;
+    out_ += "\":";
   }
-  if (frame.offset) {
-    json["offset"] = hex(*frame.offset);
+  /// Text that is escape()d, or of our own.
+  void text(std::string_view text) {
+    separate();
+    out_ += '"';
+    for (const char c : text) {
+      if (c == '"' || c == '\\') {
+        out_ += '\\';
+      }
+      out_ += c;
+    }
+    out_ += '"';
   }
-  if (frame.size) {
-    json["size"] = hex(*frame.size);
+  void number(std::uint64_t value) {
+    separate();
+    out_ += fmt::format_int(value).c_str();
   }
-  if (!frame.module.empty()) {
-    json["module"] = escape(frame.module);
+  void hex(std::uint64_t value) {
+    std::array<char, 16> digits{};
+    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value, 16).ptr;
+    separate();
+    out_ += "\"0x";
+    out_.append(digits.data(), end);
+    out_ += '"';
   }
-  if (!frame.file.empty()) {
-    json["file"] = escape(frame.file);
-    if (frame.line != 0) {
-      json["line"] = frame.line;
+  void yes() {
+    separate();
+    out_ += "true";
+  }
+  void no() {
+    separate();
+    out_ += "false";
+  }
+  [[nodiscard]] std::string take() { return std::move(out_); }
+
+ private:
+  void separate() {
+    if (!out_.empty() && out_.back() != '{' && out_.back() != '[' && out_.back() != ':') {
+      out_ += ',';
     }
   }
-  if (frame.from_symbols) {
-    json["from_symbols"] = true;
-  }
-  if (frame.guess) {
-    json["guess"] = true;
-  }
-  if (frame.inlined) {
-    json["inlined"] = true;
-  }
-  if (!frame.found_by.empty()) {
-    json["found_by"] = frame.found_by;
-  }
-  return json;
-}
+  std::string out_;
+};
 
-void put(Json& json, const char* key, const std::string& text) {
+void put(JsonText& json, std::string_view key, const std::string& text) {
   if (!text.empty()) {
-    json[key] = escape(text);
+    json.key(key);
+    json.text(escape(text));
   }
 }
 
-template <class T>
-void put(Json& json, const char* key, const std::optional<T>& value) {
+void put(JsonText& json, std::string_view key, std::optional<unsigned> value) {
   if (value) {
-    json[key] = *value;
+    json.key(key);
+    json.number(*value);
   }
+}
+
+void put_hex(JsonText& json, std::string_view key, std::optional<std::uint64_t> value) {
+  if (value) {
+    json.key(key);
+    json.hex(*value);
+  }
+}
+
+void put_if(JsonText& json, std::string_view key, bool value) {
+  if (value) {
+    json.key(key);
+    json.yes();
+  }
+}
+
+void put(JsonText& json, const Frame& frame) {
+  json.begin('{');
+  put_hex(json, "address", frame.address);
+  put(json, "symbol", frame.symbol);
+  put_hex(json, "offset", frame.offset);
+  put_hex(json, "size", frame.size);
+  put(json, "module", frame.module);
+  put(json, "file", frame.file);
+  if (!frame.file.empty() && frame.line != 0) {
+    put(json, "line", std::optional(frame.line));
+  }
+  put_if(json, "from_symbols", frame.from_symbols);
+  put_if(json, "guess", frame.guess);
+  put_if(json, "inlined", frame.inlined);
+  put(json, "found_by", frame.found_by);
+  json.end('}');
+}
+
+void put_stack(JsonText& json, const Report& report) {
+  json.key("stack");
+  json.begin('{');
+  put_hex(json, "pointer", report.stack_pointer);
+  put(json, "word_size", std::optional(report.stack_word));
+  json.key("words");
+  json.begin('[');
+  for (const auto word : report.stack) {
+    json.hex(word);
+  }
+  json.end(']');
+  json.end('}');
 }
 
 }  // namespace
@@ -87,20 +155,31 @@ std::string to_string(const Origin& origin) {
 }
 
 std::string json_line(const Report& report, const std::string& file) {
-  Json json = {{"xstack_log", 1}, {"file", escape(file)}};
-  json["kind"] = to_string(report.kind);
-  json["title"] = escape(report.title);
-  json["signature"] = report.signature;
-  json["known"] = report.known;
-  json["writer"] = to_string(report.origin);
+  JsonText json;
+  json.begin('{');
+  json.key("xstack_log");
+  json.number(1);
+  json.key("file");
+  json.text(escape(file));
+  json.key("kind");
+  json.text(to_string(report.kind));
+  json.key("title");
+  json.text(escape(report.title));
+  json.key("signature");
+  json.text(report.signature);
+  json.key("known");
+  report.known ? json.yes() : json.no();
+  json.key("writer");
+  json.text(to_string(report.origin));
   put(json, "domain", report.domain);
   put(json, "vcpu", report.vcpu);
   put(json, "cpu", report.cpu);
   if (report.pid || !report.comm.empty()) {
-    Json task = Json::object();
-    put(task, "pid", report.pid);
-    put(task, "comm", report.comm);
-    json["task"] = task;
+    json.key("task");
+    json.begin('{');
+    put(json, "pid", report.pid);
+    put(json, "comm", report.comm);
+    json.end('}');
   }
   put(json, "release", report.release);
   put(json, "guest_release", report.guest_release);
@@ -108,43 +187,38 @@ std::string json_line(const Report& report, const std::string& file) {
   put(json, "arch", report.arch);
   put(json, "mode", report.mode);
   put(json, "time", report.time);
-  json["first_line"] = report.first_line;
-  json["last_line"] = report.last_line;
+  json.key("first_line");
+  json.number(report.first_line);
+  json.key("last_line");
+  json.number(report.last_line);
   put(json, "panic", report.panic);
   put(json, "stage", report.stage);
-  if (report.kaslr_offset) {
-    json["kaslr_offset"] = hex(*report.kaslr_offset);
-  }
-  Json registers = Json::object();
+  put_hex(json, "kaslr_offset", report.kaslr_offset);
+  json.key("registers");
+  json.begin('{');
   for (const auto& [name, value] : report.registers) {
-    registers[name] = hex(value);
+    put_hex(json, name, value);
   }
-  json["registers"] = registers;
-  json["frames"] = Json::array();
+  json.end('}');
+  json.key("frames");
+  json.begin('[');
   for (const auto& frame : report.frames) {
-    json["frames"].push_back(frame_json(frame));
+    put(json, frame);
   }
+  json.end(']');
   put(json, "trace_end", report.trace_end);
-  json["modules"] = Json::array();
+  json.key("modules");
+  json.begin('[');
   for (const auto& module : report.modules) {
-    json["modules"].push_back(escape(module));
+    json.text(escape(module));
   }
+  json.end(']');
   if (!report.stack.empty()) {
-    Json stack = Json::object();
-    if (report.stack_pointer) {
-      stack["pointer"] = hex(*report.stack_pointer);
-    }
-    stack["word_size"] = report.stack_word;
-    stack["words"] = Json::array();
-    for (const auto word : report.stack) {
-      stack["words"].push_back(hex(word));
-    }
-    json["stack"] = stack;
+    put_stack(json, report);
   }
-  if (report.truncated) {
-    json["truncated"] = true;
-  }
-  return json.dump() + "\n";
+  put_if(json, "truncated", report.truncated);
+  json.end('}');
+  return json.take() + "\n";
 }
 
 std::string frame_text(const Frame& frame) {
