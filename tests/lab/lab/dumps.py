@@ -18,7 +18,7 @@ def comparable(report):
 
 
 def traces(report):
-    return [(vcpu["id"], vcpu.get("frames")) for vcpu in report.get("vcpus", [])]
+    return [(vcpu["id"], vcpu.get("frames"), vcpu.get("ended")) for vcpu in report.get("vcpus", [])]
 
 
 def occurrences(path, text):
@@ -78,8 +78,8 @@ def take(look, host_xstack, keep=None):
             except ValueError:
                 result.faults.append(f"dump, {form}: is not read: {done.stderr.strip()[-300:]}")
                 again = None
-            # xl's form has no place for what Xen saves of HVM guests beside their contexts: some registers are not there then.
-            part = traces if form == "xl" and guest.kind == "pvh" else lambda report: report.get("vcpus")
+            # xl's form has no place for the domain's state, nor for what Xen saves of HVM guests beside their contexts.
+            part = traces if form == "xl" else lambda report: report.get("vcpus")
             if again is not None and part(again) != part(live):
                 result.faults.append(f"dump, {form}: another trace than the domain's")
         if keep:
