@@ -40,11 +40,11 @@ class Line:
         self.thread.start()
 
     def carry(self):
-        self.listener.settimeout(30)
-        try:
-            there, _ = self.listener.accept()
-        except OSError:
-            return
+        # gdb reads the kernel's debug information before it connects: half a minute and more on a busy machine.
+        while not select.select([self.listener], [], [], 0.2)[0]:
+            if self.over:
+                return
+        there, _ = self.listener.accept()
         answers, number, done = self.folder / "answers", 0, 0
         with there:
             while not self.over:
@@ -72,8 +72,8 @@ class Line:
         """(exit status, standard error) of the program in dom0."""
         self.over = True
         (self.folder / "end").touch()
-        self.listener.close()
         self.thread.join()
+        self.listener.close()
         self.dom0.wait((self.folder / "status").exists, 60, "end of xstack gdb")
         time.sleep(0.2)  # the file is there before its one line is
         return int((self.folder / "status").read_text()), (self.folder / "errors").read_text(errors="replace")
