@@ -224,7 +224,8 @@ Result<DumpMemory> plan_memory(KernelSession& session, const std::vector<Decoded
   std::set<std::uint64_t> tables;
   Recorder recorder(guest.memory(), tables);
   out.map = kernel_map(session, keep == KeepPages::redacted ? static_cast<PhysMemory&>(recorder) : guest.memory());
-  out.kept = {.numbered = frames, .frames = std::move(frames)};
+  out.kept.numbered = frames;
+  out.kept.frames = std::move(frames);
   std::optional<std::uint64_t> first_unnumbered;
   if (guest.identity().type == GuestType::pv) {
     if (const auto direct_map = direct_map_of(session, guest.memory())) {

@@ -77,28 +77,33 @@ Buffer notes_of(const GuestIdentity& identity, bool pv, std::uint64_t vcpus, std
   return notes;
 }
 
+struct Registers {
+  Buffer bytes;
+  std::size_t each = 0;
+  std::uint64_t vcpus = 0;
+};
+
 /// The contexts of all vCPUs that have one, each in as many bytes as the longest. As in xl's files there is no place
 /// for a vCPU that has none.
-Result<Buffer> registers_of(const CoreContents& contents, std::size_t& entry) {
+Result<Registers> registers_of(const CoreContents& contents) {
   const bool x86 = contents.arch == ArchId::x86_64 || contents.arch == ArchId::x86_32;
-  entry = x86 ? kX86Context : 0;
+  Registers out;
+  out.each = x86 ? kX86Context : 0;
   for (const VcpuContext& vcpu : contents.vcpus) {
     if (!vcpu.context.empty() && vcpu.form != ContextForm::xen) {
       return fail(Errc::unsupported,
                   "registers as Xen gives them are what a file of xl dump-core has, and this guest's are of another "
                   "form: use --format elf");
     }
-    entry = std::max(entry, vcpu.context.size());
+    out.each = std::max(out.each, vcpu.context.size());
   }
-  Buffer out;
   for (const VcpuContext& vcpu : contents.vcpus) {
     if (!vcpu.context.empty()) {
-      const std::size_t end = out.size() + entry;
-      out.insert(out.end(), vcpu.context.begin(), vcpu.context.end());
-      out.resize(end);
+      out.bytes.insert(out.bytes.end(), vcpu.context.begin(), vcpu.context.end());
+      out.bytes.resize(static_cast<std::size_t>(++out.vcpus) * out.each);
     }
   }
-  if (out.empty()) {
+  if (out.vcpus == 0) {
     return fail(Errc::unsupported, "no registers, without which nothing reads a file of xl dump-core");
   }
   return out;
@@ -134,7 +139,7 @@ Result<void> append_entry(OutputFile& out, Buffer& batch, std::uint64_t number, 
   if (batch.size() < kTableBatch) {
     return {};
   }
-  const auto ok = out.append(batch);
+  auto ok = out.append(batch);
   batch.clear();
   return ok;
 }
@@ -148,8 +153,7 @@ Result<XlCorePlan> plan_xl_core(const CoreContents& contents, std::span<const Fr
                 "a capture has too little of the guest's memory for a file of xl dump-core, which "
                 "does not say so: use --format elf");
   }
-  std::size_t entry = 0;
-  const auto registers = registers_of(contents, entry);
+  const auto registers = registers_of(contents);
   if (!registers) {
     return tl::unexpected(registers.error());
   }
@@ -166,7 +170,7 @@ Result<XlCorePlan> plan_xl_core(const CoreContents& contents, std::span<const Fr
                 "the kernel numbers its memory with gaps of many GiB, which a file of xl dump-core "
                 "would have to fill: use --format elf");
   }
-  const Buffer notes = notes_of(contents.identity, plan.p2m, registers->size() / entry, plan.pages);
+  const Buffer notes = notes_of(contents.identity, plan.p2m, registers->vcpus, plan.pages);
   const char* table_name = plan.p2m ? ".xen_p2m" : ".xen_pfn";
   const auto name = [&](const char* text) {
     const auto at = plan.names.size();
@@ -177,7 +181,8 @@ Result<XlCorePlan> plan_xl_core(const CoreContents& contents, std::span<const Fr
   constexpr Elf64_Half kSections = 6;
   const std::uint64_t notes_at = sizeof(Elf64_Ehdr) + kSections * sizeof(Elf64_Shdr);
   const std::uint64_t registers_at = notes_at + notes.size();
-  const std::uint64_t pages_at = (registers_at + registers->size() + kXenPageSize - 1) / kXenPageSize * kXenPageSize;
+  const std::uint64_t pages_at =
+      (registers_at + registers->bytes.size() + kXenPageSize - 1) / kXenPageSize * kXenPageSize;
   plan.table_at = pages_at + plan.pages * kXenPageSize;
   const std::uint64_t row = plan.p2m ? 16 : 8;
   Elf64_Shdr sections[kSections] = {};
@@ -194,7 +199,7 @@ Result<XlCorePlan> plan_xl_core(const CoreContents& contents, std::span<const Fr
   sections[0].sh_name = name("");
   section(1, ".shstrtab", SHT_STRTAB, plan.table_at + plan.pages * row, 0, 0, 0);
   section(2, ".note.Xen", SHT_NOTE, notes_at, notes.size(), 0, 0);
-  section(3, ".xen_prstatus", SHT_PROGBITS, registers_at, registers->size(), 8, entry);
+  section(3, ".xen_prstatus", SHT_PROGBITS, registers_at, registers->bytes.size(), 8, registers->each);
   section(4, ".xen_pages", SHT_PROGBITS, pages_at, plan.pages * kXenPageSize, kXenPageSize, kXenPageSize);
   section(5, table_name, SHT_PROGBITS, plan.table_at, plan.pages * row, 8, row);
   sections[1].sh_size = plan.names.size();
@@ -215,7 +220,7 @@ Result<XlCorePlan> plan_xl_core(const CoreContents& contents, std::span<const Fr
   put(plan.head, header);
   put(plan.head, sections);
   plan.head.insert(plan.head.end(), notes.begin(), notes.end());
-  plan.head.insert(plan.head.end(), registers->begin(), registers->end());
+  plan.head.insert(plan.head.end(), registers->bytes.begin(), registers->bytes.end());
   plan.head.resize(static_cast<std::size_t>(pages_at));
   return plan;
 }

@@ -101,7 +101,7 @@ Result<void> OutputFile::append(std::span<const std::byte> bytes) {
 }
 
 Result<void> OutputFile::append_zeros(std::uint64_t count) {
-  static const std::array<std::byte, 65536> kZeros{};
+  static constexpr std::array<std::byte, 65536> kZeros{};
   if (!compressor_ && plain_) {
     size_ += count;
     if (::lseek(fd_.get(), static_cast<off_t>(count), SEEK_CUR) < 0) {
