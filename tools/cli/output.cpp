@@ -14,7 +14,8 @@
 namespace xstack {
 namespace {
 
-constexpr int kPipeSize = 512 << 10;
+constexpr int kPipeSize = 1 << 20;       // what anybody may ask for (/proc/sys/fs/pipe-max-size)
+constexpr std::size_t kMuch = 64 << 10;  // a pipe holds this much as it is made
 
 }  // namespace
 
@@ -22,7 +23,27 @@ Result<void> FdOutput::write(std::string_view text) {
   return write_all(std::span(&text, 1));
 }
 
+/// A larger pipe takes as much at once as is read at once, so that writer and reader wake each other less often: half
+/// of the time of `xstack log` on an idle machine. No matter if it stays as it was.
+bool FdOutput::is_pipe() {
+  if (!pipe_) {
+    struct stat info {};
+    pipe_ = ::fstat(fd_, &info) == 0 && S_ISFIFO(info.st_mode);
+    if (*pipe_) {
+      (void)::fcntl(fd_, F_SETPIPE_SZ, kPipeSize);
+    }
+  }
+  return *pipe_;
+}
+
 Result<void> FdOutput::write_all(std::span<const std::string_view> pieces) {
+  std::size_t all = 0;
+  for (const std::string_view piece : pieces) {
+    all += piece.size();
+  }
+  if (all > kMuch) {
+    (void)is_pipe();
+  }
   std::array<iovec, 64> vectors{};
   std::size_t done = 0;  // bytes of the first piece that are written
   while (!pieces.empty() && !closed_) {
@@ -48,16 +69,8 @@ Result<void> FdOutput::write_all(std::span<const std::string_view> pieces) {
 }
 
 Result<std::size_t> FdOutput::send(int fd, std::uint64_t offset, std::size_t length) {
-  if (!sends_) {
-    struct stat info {};
-    sends_ = ::fstat(fd_, &info) == 0 && S_ISFIFO(info.st_mode);
-    if (*sends_) {
-      // A larger pipe takes as much at once as is read at once. No matter if it stays as it was.
-      (void)::fcntl(fd_, F_SETPIPE_SZ, kPipeSize);
-    }
-  }
   std::size_t sent = 0;
-  while (*sends_ && !closed_ && sent < length) {
+  while (sends_ && is_pipe() && !closed_ && sent < length) {
     auto from = static_cast<loff_t>(offset + sent);
     const ssize_t n = ::splice(fd, &from, fd_, nullptr, length - sent, 0);
     if (n > 0) {

@@ -53,8 +53,11 @@ class FdOutput final : public Output {
   [[nodiscard]] Result<std::size_t> send(int fd, std::uint64_t offset, std::size_t length) override;
 
  private:
+  bool is_pipe();
+
   int fd_;
-  std::optional<bool> sends_;  ///< found out when it is first wanted
+  std::optional<bool> pipe_;  ///< found out when it is first wanted
+  bool sends_ = true;         ///< until a file was found that cannot be sent
   bool closed_ = false;
 };
 
