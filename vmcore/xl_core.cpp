@@ -161,10 +161,18 @@ Result<XlCorePlan> plan_xl_core(const CoreContents& contents, std::span<const Fr
   plan.p2m = contents.identity.type == GuestType::pv;
   plan.runs = together(numbered, frames);
   std::uint64_t present = 0;
+  std::uint64_t end = 0;
   for (const FrameNumbers& run : plan.runs) {
+    // The numbers are the guest's word: the offsets of all that follows hang on their order.
+    if (plan.p2m && run.pseudo < end) {
+      return fail(Errc::unsupported,
+                  "the kernel's numbers of its memory are not in order, as a file of xl dump-core has them: "
+                  "use --format elf");
+    }
+    end = run.pseudo + run.count;
     present += run.count;
   }
-  plan.pages = plan.p2m && !plan.runs.empty() ? plan.runs.back().pseudo + plan.runs.back().count : present;
+  plan.pages = plan.p2m ? end : present;
   if (plan.pages - present > kMostHoles) {
     return fail(Errc::too_large,
                 "the kernel numbers its memory with gaps of many GiB, which a file of xl dump-core "

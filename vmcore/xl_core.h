@@ -29,7 +29,7 @@ struct XlCorePlan {
 /// `numbered` and `frames` are the same memory in the same order: by the kernel's numbers, which a PV guest's table
 /// also has, and by what Xen calls it. crash takes entry N of that table for page N: a page that is not there is a hole
 /// and no machine frame's. Errors: unsupported (registers in another form than Xen's, or none; a capture, of whose
-/// memory too much is missing), too_large (numbers with holes of more than `kMostHoles` pages).
+/// memory too much is missing; numbers out of order), too_large (numbers with holes of more than `kMostHoles` pages).
 [[nodiscard]] Result<XlCorePlan> plan_xl_core(const CoreContents& contents, std::span<const FrameRange> numbered,
                                               std::span<const FrameRange> frames);
 inline constexpr std::uint64_t kMostHoles = std::uint64_t{1} << 26;  // 256 GiB; a GiB of table

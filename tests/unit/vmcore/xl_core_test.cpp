@@ -146,7 +146,11 @@ TEST(XlCore, RefusesWhatTheFormatCannotSay) {
   none.vcpus[0].context.clear();
   Case capture = pv_guest();
   capture.facts["kallsyms"] = "there";
-  for (const Case* given : {&linux_registers, &none, &capture}) {
+  Case disorder = pv_guest();  // with holes enough for its last number
+  disorder.numbered = {{GuestPhys(0x5000), 1}, {GuestPhys(0x2000), 1}, {GuestPhys(0x9000), 1}};
+  Case twice = pv_guest();
+  twice.numbered = {{GuestPhys(0), 2}, {GuestPhys(0x1000), 1}};
+  for (const Case* given : {&linux_registers, &none, &capture, &disorder, &twice}) {
     const auto plan = given->plan();
     ASSERT_FALSE(plan);
     EXPECT_EQ(plan.error().code, Errc::unsupported);
