@@ -27,7 +27,7 @@ using logs::Spot;
 constexpr unsigned kIdleMs = 2000;  ///< --follow: after so long without more, a report is complete
 constexpr std::size_t kBatch = 256 << 10;
 constexpr std::size_t kWorthSparing = 4 << 10;    ///< longer text is not copied here
-constexpr std::size_t kWorthSending = 128 << 10;  ///< longer text is sent, not copied, if the output can do that
+constexpr std::size_t kWorthSending = 16 << 10;   ///< longer text is sent, not copied, if the output can do that
 
 /// Signatures that are expected: one a line, what follows on the line is for people, as are lines that begin with '#'.
 Result<std::set<std::string>> read_known(const std::vector<std::string>& files) {
