@@ -170,7 +170,9 @@ class LogRun final : public logs::Sink {
         write_views();
         text.remove_prefix(send(text));
       }
-      views_.push_back(text);
+      if (!text.empty()) {
+        views_.push_back(text);
+      }
     }
     write_views();
     pieces_.clear();
