@@ -16,6 +16,7 @@
 #include "logs/symbol_store.h"
 #include "logs/writers.h"
 #include "tools/cli/commands.h"
+#include "tools/cli/log_writer.h"
 
 namespace xstack {
 namespace {
@@ -25,9 +26,6 @@ using logs::Report;
 using logs::Spot;
 
 constexpr unsigned kIdleMs = 2000;  ///< --follow: after so long without more, a report is complete
-constexpr std::size_t kBatch = 256 << 10;
-constexpr std::size_t kWorthSparing = 4 << 10;    ///< longer text is not copied here
-constexpr std::size_t kWorthSending = 16 << 10;   ///< longer text is sent, not copied, if the output can do that
 
 /// Signatures that are expected: one a line, what follows on the line is for people, as are lines that begin with '#'.
 Result<std::set<std::string>> read_known(const std::vector<std::string>& files) {
@@ -65,23 +63,17 @@ class LogRun final : public logs::Sink {
     junit_.begin_log(file);
   }
 
-  /// The bytes up to `end` are what a file has before this place.
-  void lies_before(const char* end, std::optional<logs::LogSource::Place> place) {
-    end_ = end;
-    place_ = place;
-  }
+  /// Where what it writes is gathered.
+  [[nodiscard]] LogWriter& writer() { return out_; }
 
   void plain(std::string_view text) override {
     if (!copies_ || options_.only) {
       return;
     }
     if (terminal_) {
-      add(logs::for_terminal(text));
-    } else if (text.size() < kWorthSparing) {
-      add(text);
+      out_.add(logs::for_terminal(text));
     } else {
-      close_piece();
-      pieces_.push_back({text, 0, 0});
+      out_.add_lasting(text);
     }
   }
 
@@ -94,7 +86,7 @@ class LogRun final : public logs::Sink {
     crash_ = crash_ || (fails && !report.known);
     known_crash_ = known_crash_ || (fails && report.known);
     if (options_.json) {
-      add(logs::json_line(report, file_));
+      out_.add(logs::json_line(report, file_));
     }
     if (options_.summary) {
       summary_.add(report, file_);
@@ -115,14 +107,14 @@ class LogRun final : public logs::Sink {
       return;
     }
     while (!headings_.empty() && headings_.begin()->first <= number) {
-      add(headings_.begin()->second);
+      out_.add(headings_.begin()->second);
       headings_.erase(headings_.begin());
     }
     while (note_ < notes_.size() && notes_[note_].line < number) {
       ++note_;
     }
     if (note_ == notes_.size() || notes_[note_].line != number) {
-      add(terminal_ ? logs::for_terminal(text) : text);
+      out_.add(terminal_ ? logs::for_terminal(text) : text);
       return;
     }
     add_noted(text, number);
@@ -141,9 +133,9 @@ class LogRun final : public logs::Sink {
 
   Result<void> finish() {
     if (options_.summary && !options_.json) {
-      add(summary_.text());
+      out_.add(summary_.text());
     }
-    flush();
+    out_.flush();
     if (options_.junit) {
       std::ofstream file(*options_.junit, std::ios::binary | std::ios::trunc);
       file << junit_.finish();
@@ -152,35 +144,10 @@ class LogRun final : public logs::Sink {
         return fail(Errc::io, fmt::format("--junit: {} cannot be written", *options_.junit));
       }
     }
-    return written_;
+    return out_.result();
   }
 
-  /// Writes what there is. Text that was passed on as it is lies in the scanner's buffer: call this before that is
-  /// filled again.
-  void flush() {
-    close_piece();
-    if (pieces_.empty()) {
-      return;
-    }
-    views_.clear();
-    for (const Piece& piece : pieces_) {
-      std::string_view text =
-          piece.text.data() != nullptr ? piece.text : std::string_view(batch_).substr(piece.begin, piece.length);
-      if (place_ && piece.text.size() >= kWorthSending) {
-        write_views();
-        text.remove_prefix(send(text));
-      }
-      if (!text.empty()) {
-        views_.push_back(text);
-      }
-    }
-    write_views();
-    pieces_.clear();
-    batch_.clear();
-    in_pieces_ = 0;
-  }
-
-  [[nodiscard]] bool failed_to_write() const { return !written_; }
+  [[nodiscard]] bool failed_to_write() const { return !out_.result(); }
   [[nodiscard]] const std::vector<std::string>& warnings() const { return store_.warnings(); }
   [[nodiscard]] ExitStatus status() const {
     return crash_ ? ExitStatus::crash_found : known_crash_ ? ExitStatus::only_known : ExitStatus::whole;
@@ -193,23 +160,6 @@ class LogRun final : public logs::Sink {
       specs.push_back(logs::parse_symbol_spec(text));
     }
     return specs;
-  }
-
-  void write_views() {
-    if (written_ && !views_.empty()) {
-      written_ = out_.write_all(views_);
-    }
-    views_.clear();
-  }
-
-  /// How much of a text of the log was written straight from its file.
-  std::size_t send(std::string_view text) {
-    const auto back = static_cast<std::uint64_t>(end_ - text.data());
-    if (!written_ || back > place_->offset) {
-      return 0;
-    }
-    const auto sent = out_.send(place_->fd, place_->offset - back, text.size());
-    return sent.value_or(0);
   }
 
   /// A line with what there is to say of it: behind it, and in lines below.
@@ -233,33 +183,12 @@ class LogRun final : public logs::Sink {
     }
     whole += below.empty() ? text.substr(end) : line_end;
     whole += below;
-    add(terminal_ ? logs::for_terminal(whole) : whole);
+    out_.add(terminal_ ? logs::for_terminal(whole) : whole);
   }
 
   [[nodiscard]] bool counts(Kind kind) const {
     return options_.fail_on ? ((*options_.fail_on >> static_cast<unsigned>(kind)) & 1U) != 0
                             : logs::kind_table()[static_cast<std::size_t>(kind)].crash;
-  }
-
-  /// A part of what is to be written: text that lies elsewhere, or a part of batch_.
-  struct Piece {
-    std::string_view text;
-    std::size_t begin = 0;
-    std::size_t length = 0;
-  };
-
-  void close_piece() {
-    if (batch_.size() != in_pieces_) {
-      pieces_.push_back({{}, in_pieces_, batch_.size() - in_pieces_});
-      in_pieces_ = batch_.size();
-    }
-  }
-
-  void add(std::string_view text) {
-    batch_ += text;
-    if (batch_.size() >= kBatch) {
-      flush();
-    }
   }
 
   /// Reports of two writers may share lines: notes are given out in the order of their lines.
@@ -274,24 +203,17 @@ class LogRun final : public logs::Sink {
   }
 
   const Options& options_;
-  Output& out_;
+  LogWriter out_;
   bool terminal_;
   bool copies_;  ///< the log's text goes to the output
   std::set<std::string> known_;
   logs::SymbolStore store_;
   std::string file_;
-  std::string batch_;
-  std::size_t in_pieces_ = 0;  ///< how much of batch_ is
-  std::vector<Piece> pieces_;
-  std::vector<std::string_view> views_;
-  const char* end_ = nullptr;
-  std::optional<logs::LogSource::Place> place_;
   std::vector<logs::Note> notes_;
   std::size_t note_ = 0;  ///< the first of them that is not given out
   std::multimap<std::uint64_t, std::string> headings_;
   logs::JunitWriter junit_;
   logs::Summary summary_;
-  Result<void> written_;
   bool quiet_ = true;  ///< nothing in this log counted
   bool crash_ = false;
   bool known_crash_ = false;
@@ -310,7 +232,7 @@ Result<void> scan(const Invocation& invocation, const std::string& path, LogRun&
   while (!run.failed_to_write()) {
     const std::span<char> room = scanner.room();
     const auto n = (*source)->read(room);
-    run.lies_before(room.data() + n.value_or(0), (*source)->place());
+    run.writer().lies_before(room.data() + n.value_or(0), (*source)->place());
     if (!n) {
       result = tl::unexpected(n.error());
       break;
@@ -322,10 +244,10 @@ Result<void> scan(const Invocation& invocation, const std::string& path, LogRun&
     } else {
       break;
     }
-    run.flush();
+    run.writer().flush();
   }
   scanner.finish();
-  run.flush();
+  run.writer().flush();
   const std::string progress = scanner.progress().text();
   run.end_log(progress);
   if (invocation.options.verbose) {
