@@ -19,14 +19,14 @@ using std::string_view_literals::operator""sv;
 /// of places that must be looked at twice low (about one in 300 in boot logs).
 constexpr std::array kAnchors = {
     // clang-format off
-    " fault"sv, "[ cut here"sv, "ll trace:"sv, "acktrace:"sv, "d crashed by"sv, "** Dumping "sv, "** LOADING DOM"sv, "ll trace:"sv,
-    "ps: "sv, " walk"sv, "U-Boot "sv, " - not syncing"sv, "ps: "sv, "ps: "sv, "ps: "sv, "ps: "sv,
-    "BUG at "sv, "BUG: "sv, ") crashed on cpu#"sv, "ARN at"sv, "Run /"sv, "Starting kernel"sv, "BUG: "sv, "BUG: "sv,
-    "e fault"sv, "UBSAN: "sv, "PANIC: "sv, "Panic on CPU"sv, "d -> "sv, "d -> "sv, "d -> "sv, "d -> "sv,
-    "NING: "sv, "8<--- "sv, "INFO: "sv, "OCKUP"sv, "ll Trace:"sv, "on '"sv, "ed Trap"sv, "el Offset: "sv,
-    "de error: "sv, "ce from"sv, "x version "sv, "en version "sv, "ck guard page"sv, "segment: "sv, "ce from"sv, "ce from"sv,
-    "al error: "sv, "ode: "sv, "omm: "sv, "ain_crash"sv, "-[ Xen"sv, "gin: "sv, "ode: "sv, "ode: "sv,
-    "to handle kernel"sv, "task:"sv, "reeing unused kernel"sv, "task:"sv, "task:"sv, "task:"sv, "task:"sv, "task:"sv,
+    "d crashed by"sv, "** Dumping "sv, "** LOADING DOM"sv, "ll trace:"sv, ") crashed on cpu#"sv, "[ cut here"sv, "acktrace:"sv, "acktrace:"sv,
+    "ps: "sv, " walk"sv, " - not syncing"sv, "[#1]"sv, "[#4]"sv, "[#2]"sv, "[#3]"sv, "[#3]"sv,
+    "BUG "sv, "BUG: "sv, "Run /"sv, "Starting kernel"sv, "SError "sv, "ARN at"sv, "Bad mode in"sv, "PANIC: "sv,
+    "e fault"sv, "Panic on CPU"sv, "ch abort: "sv, "ck guard page"sv, "ce from"sv, "en version "sv, "en version "sv, "en version "sv,
+    "NING: "sv, "INFO: "sv, "on '"sv, "ed Trap"sv, "UBSAN: "sv, "ain_crash"sv, "el Offset: "sv, "ll Trace:"sv,
+    "x version "sv, "d -> "sv, "task:"sv, "OCKUP"sv, "8<--- "sv, "8<--- "sv, "8<--- "sv, "8<--- "sv,
+    "ode: "sv, "gin: "sv, "omm: "sv, "reeing unused kernel"sv, "U-Boot "sv, "U-Boot "sv, "U-Boot "sv, "U-Boot "sv,
+    "to handle kernel"sv, "-[ Xen"sv, " fault"sv, "de error: "sv, "al error: "sv, "al error: "sv, "al error: "sv, "al error: "sv,
     // clang-format on
 };
 

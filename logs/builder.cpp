@@ -11,6 +11,8 @@
 namespace xstack::logs {
 namespace {
 
+using std::string_view_literals::operator""sv;
+
 constexpr std::size_t kMostFrames = 256;
 constexpr std::size_t kMostSpots = 4096;
 constexpr std::size_t kUsualFrames = 24;
@@ -41,7 +43,7 @@ bool ends_in_panic(Kind kind, std::string_view reason) {
     case Kind::kcsan:
     case Kind::ubsan:
     case Kind::lockdep:
-      return has("panic_on_warn") || has("=panic");
+      return has("panic_on_") || has("=panic");
     default:
       return false;
   }
@@ -54,7 +56,7 @@ std::string short_title(std::string_view text) {
 }  // namespace
 
 Builder::Builder(const Start& start, const Line& line, std::uint64_t number, std::uint64_t first_number)
-    : caller_(line.caller) {
+    : caller_(line.caller), led_(first_number != number), kernel_time_(line.kernel_time) {
   report_.frames.reserve(kUsualFrames);
   spots_.reserve(kUsualSpots);
   report_.kind = start.kind;
@@ -126,7 +128,9 @@ unsigned Builder::patience() const {
   if (report_.origin.who == Origin::Who::xen) {
     return 3;
   }
-  return report_.kind == Kind::lockdep ? 40 : report_.kind == Kind::trace ? 6 : 16;
+  // Other CPUs may say much before "Oops:" follows its "BUG: unable to handle".
+  const bool dying = report_.kind == Kind::oops && !died_ && report_.registers.empty();
+  return dying ? 64 : report_.kind == Kind::lockdep ? 40 : report_.kind == Kind::trace ? 6 : 16;
 }
 
 bool Builder::absorb(const Start& start, const Line& line, std::uint64_t number) {
@@ -162,6 +166,29 @@ bool Builder::absorb(const Start& start, const Line& line, std::uint64_t number)
       take_context(line.text);
       (void)take_xen(line.text, number);
     }
+  } else {
+    same = absorb_linux(start, line, number);
+  }
+  if (same) {
+    misses_ = 0;
+    report_.last_line = number;
+  }
+  return same;
+}
+
+bool Builder::absorb_linux(const Start& start, const Line& line, std::uint64_t number) {
+  if (is_said_again(start, number)) {
+    return true;
+  }
+  bool same = false;
+  if (start.kind == Kind::oops && report_.kind == Kind::trace) {
+    // Up to 4.8 arm64's "Bad mode in .. handler" showed the registers before it died, which shows them again.
+    same = report_.frames.empty() && !report_.registers.empty() && number - report_.last_line <= 2;
+    if (same) {
+      report_.kind = Kind::oops;
+      report_.title = short_title(start.title);
+      died_ = true;
+    }
   } else if (start.kind == Kind::oops) {
     const bool dies = begins(line.text, "Internal error: ") || line.text.find("[#") != std::string_view::npos;
     same = !died_ && dies && !ending_ && (report_.kind == Kind::oops || report_.kind == Kind::bug);
@@ -189,17 +216,49 @@ bool Builder::absorb(const Start& start, const Line& line, std::uint64_t number)
     same = !(report_.kind == Kind::trace && begins(line.text, "task:") && !report_.frames.empty()) && !ending_ &&
            take_linux(line.text, number) != Took::no;
   }
-  if (same) {
-    misses_ = 0;
-    report_.last_line = number;
-  }
   return same;
 }
 
+/// The same event in other words: a line that another console printed too; WARN()'s own line behind its message, or the
+/// message behind the line (lib/bug.c, kernel/panic.c: up to 4.15 or so the message came last). fs/dcache.c's "BUG:
+/// Dentry .. still in use" and the hard lockups of up to 3.x are such messages.
+bool Builder::is_said_again(const Start& start, std::uint64_t number) {
+  const bool fresh = report_.frames.empty() && report_.registers.empty() && !in_trace_;
+  if (!fresh || number - report_.last_line > 2 || start.kind == Kind::trace) {
+    return false;
+  }
+  if (start.kind == report_.kind && start.title == report_.title) {
+    return true;
+  }
+  if (report_.kind == Kind::kasan && start.title.ends_with("kasan: bad access detected")) {
+    return true;  // up to 4.8 SLUB told more of the object (mm/kasan/report.c: object_err())
+  }
+  if (start.kind == Kind::warning) {
+    if (!led_ || (report_.kind != Kind::bug && report_.kind != Kind::hard_lockup)) {
+      return false;
+    }
+    take_location(start.title, number);
+    take_cpu_line(start.title);
+    return true;
+  }
+  if (report_.kind == Kind::warning && start.kind == Kind::hard_lockup) {
+    report_.kind = start.kind;
+    report_.title = short_title(start.title);
+    report_.cpu = number_after(start.title, "LOCKUP on cpu ");
+    return true;
+  }
+  return false;
+}
+
 Builder::Took Builder::feed(const Line& line, std::uint64_t number) {
+  const bool foreign = kernel_time_ && !line.kernel_time;
+  if (foreign && misses_ != 0) {
+    ++misses_;
+    return Took::no;  // of a program, or of the loader of the next boot, whatever it looks like
+  }
   const Took took = line.origin.who == Origin::Who::xen ? take_xen(line.text, number) : take_linux(line.text, number);
   if (took == Took::no) {
-    ++misses_;
+    misses_ += foreign ? 1 : kLine;
   } else if (took != Took::neutral) {
     misses_ = 0;
     report_.last_line = number;
@@ -250,6 +309,15 @@ void Builder::begin_trace() {
   in_stack_ = false;
 }
 
+/// The first trace of KFENCE, KMSAN and KCSAN is the one that counts, and ends with the first other line.
+void Builder::end_headless_trace() {
+  if (headless_) {
+    headless_ = false;
+    in_trace_ = false;
+    frames_done_ = true;
+  }
+}
+
 bool Builder::take_frames(std::string_view text, std::uint64_t number) {
   std::vector<Frame>& found = found_frames_;
   found.clear();
@@ -258,8 +326,12 @@ bool Builder::take_frames(std::string_view text, std::uint64_t number) {
   if (!line.is_frame) {
     return false;
   }
+  const bool bare = report_.kind == Kind::kfence || report_.kind == Kind::kmsan || report_.kind == Kind::kcsan;
   if (line.from && !in_trace_) {
     begin_trace();  // arm32 without a header
+  } else if (bare && !in_trace_ && report_.frames.empty()) {
+    begin_trace();
+    headless_ = true;
   }
   for (const Frame& frame : found) {
     if (frame.offset || frame.address) {
@@ -323,38 +395,45 @@ bool Builder::take_registers(std::string_view text, std::uint64_t number) {
   return true;
 }
 
-/// "CPU: 0 PID: 1 Comm: x Not tainted 5.10.0 #1 ..": whoever was running.
+/// "CPU: 0 PID: 1 Comm: x Not tainted 5.10.0 #1 ..", up to 3.9 "Pid: 1, comm: x Not tainted 3.2.0 #1" (in brackets up
+/// to 2.6.37), on arm32 up to 3.9 "CPU: 0    Not tainted  (3.2.0 #1)": whoever was running.
 void Builder::take_cpu_line(std::string_view text) {
-  if (!report_.cpu) {
-    report_.cpu = number_after(text, "CPU: ");
+  if (report_.kind != Kind::hung_task) {  // whose line this is, is khungtaskd
+    take_task_line(text);
   }
-  if (!report_.cpu) {
-    report_.cpu = number_after(text, "CPU#");
+  if (report_.release.empty()) {
+    take_release(text);
   }
-  if (!report_.pid) {
-    report_.pid = number_after(text, "PID: ");
+}
+
+void Builder::take_task_line(std::string_view text) {
+  for (const auto key : {"CPU: "sv, "CPU#"sv}) {
+    report_.cpu = report_.cpu ? report_.cpu : number_after(text, key);
   }
-  const std::size_t comm = text.find(" Comm: ");
-  if (comm == std::string_view::npos || !report_.release.empty()) {
+  for (const auto key : {"PID: "sv, "Pid: "sv}) {
+    report_.pid = report_.pid ? report_.pid : number_after(text, key);
+  }
+  if (!report_.comm.empty()) {
     return;
   }
-  std::string_view rest = text.substr(comm + 7);
-  std::size_t taint = rest.find(" Not tainted ");
-  std::size_t skip = 13;
-  if (taint == std::string_view::npos) {
-    taint = rest.find(" Tainted: ");
-    skip = 10;
+  std::string_view comm;
+  for (const auto key : {" Comm: "sv, ", comm: "sv}) {
+    comm = comm.empty() ? text_after(text, key, "ainted") : comm;
   }
-  if (taint == std::string_view::npos) {
-    return;
-  }
-  if (report_.comm.empty()) {
-    report_.comm = std::string(rest.substr(0, std::min<std::size_t>(taint, 64)));
-  }
-  rest.remove_prefix(taint + skip);
-  // Letters of taint stand before the release: single ones, or "[W]=WARN,". A release begins with a digit.
-  for (std::size_t i = 0; i + 1 < rest.size(); ++i) {
-    if (is_digit(rest[i]) && (i == 0 || rest[i - 1] == ' ')) {
+  // "name Not t", "name T"
+  const std::size_t end = comm.rfind(comm.ends_with("Not t") ? " Not" : " T");
+  comm = comm.substr(0, end == std::string_view::npos ? 0 : end);
+  // 4.18 on, when a crash kernel is loaded (lib/dump_stack.c)
+  comm = comm.substr(0, comm.find(" Kdump: loaded"));
+  comm = comm.substr(0, comm.find(" veid: "));  // OpenVZ
+  report_.comm = std::string(comm.substr(0, 64));
+}
+
+/// Letters of taint stand before the release: single ones, or "[W]=WARN,". A release begins with a digit.
+void Builder::take_release(std::string_view text) {
+  std::string_view rest = text_after(text, "ainted", "\n");
+  for (std::size_t i = 1; i + 1 < rest.size(); ++i) {
+    if (is_digit(rest[i]) && (rest[i - 1] == ' ' || rest[i - 1] == '(')) {
       rest.remove_prefix(i);
       report_.release = std::string(rest.substr(0, std::min<std::size_t>(rest.find(' '), 128)));
       break;

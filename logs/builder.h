@@ -40,10 +40,8 @@ class Builder {
 
   [[nodiscard]] Took feed(const Line& line, std::uint64_t number);
 
-  /// Lines of the same writer that were not this report's since the last that was.
-  [[nodiscard]] unsigned misses() const { return misses_; }
-  /// With so many, it is over.
-  [[nodiscard]] unsigned patience() const;
+  /// Were there so many lines of the same writer that were not this report's since the last that was, that it is over?
+  [[nodiscard]] bool is_over() const { return misses_ > kLine * patience(); }
 
   /// The last touches: the innermost frame from the registers, the architecture, the signature. Nothing when all that
   /// there was is a header without registers or frames. Call once.
@@ -55,7 +53,12 @@ class Builder {
   [[nodiscard]] std::vector<Spot>& spots() { return spots_; }
 
  private:
+  static constexpr unsigned kLine = 4;  ///< what a line of the same writer counts; of programs it is 1
+  [[nodiscard]] unsigned patience() const;
   void note(const Line& line, std::uint64_t number);
+  [[nodiscard]] bool absorb_linux(const Start& start, const Line& line, std::uint64_t number);
+  [[nodiscard]] bool is_said_again(const Start& start, std::uint64_t number);
+  [[nodiscard]] Took take_lead_in(char first);
   [[nodiscard]] Took take_linux(std::string_view text, std::uint64_t number);
   [[nodiscard]] Took take_xen(std::string_view text, std::uint64_t number);
   [[nodiscard]] bool take_frames(std::string_view text, std::uint64_t number);
@@ -64,7 +67,10 @@ class Builder {
   void take_cpu_line(std::string_view text);
   void take_modules(std::string_view text);
   void take_location(std::string_view text, std::uint64_t number);
+  void take_task_line(std::string_view text);
+  void take_release(std::string_view text);
   void begin_trace();
+  void end_headless_trace();
   void add_spot(std::uint64_t number, Spot::What what, const Frame& frame);
   void settle_arch();
   void take_context(std::string_view text);
@@ -76,9 +82,12 @@ class Builder {
   std::vector<std::uint64_t> found_words_;
   Registers found_registers_;
   std::string caller_;
+  bool led_ = false;          ///< "cut here" came before it
+  bool kernel_time_ = false;  ///< its first line has printk's time: what has none is of programs
   unsigned misses_ = 0;
   bool died_ = false;      ///< "Oops:" or "Internal error:" was seen
   bool in_trace_ = false;  ///< behind a header of a call trace
+  bool headless_ = false;  ///< of a trace without a header
   bool frames_done_ =
       false;  ///< the trace that counts is complete: what follows is another CPU's, or a stack of KASAN's
   bool registers_done_ = false;

@@ -147,6 +147,13 @@ constexpr WordSet kOthers(std::array{
     "Dumping "sv,
     "Freed in"sv,
     "Allocated in"sv,
+    "INFO: Freed in"sv,
+    "INFO: Allocated in"sv,
+    "INFO: Slab 0x"sv,
+    "INFO: Object 0x"sv,
+    "INFO: 0x"sv,
+    "FIX "sv,
+    "Slab 0x"sv,
     "Object "sv,
     "Redzone"sv,
     "Padding"sv,
@@ -223,15 +230,40 @@ void Builder::settle_arch() {
   }
 }
 
+/// A row of "=" ends the sanitizers' reports, and "panic_on_warn set" may follow; lockdep's have them at both ends, as
+/// has khungtaskd's list of locks. Elsewhere it is the next report's. "cut here" belongs to what comes.
+Builder::Took Builder::take_lead_in(char first) {
+  if (first != '=') {
+    return Took::neutral;
+  }
+  switch (report_.kind) {
+    case Kind::kasan:
+    case Kind::kfence:
+    case Kind::kmsan:
+    case Kind::kcsan:
+    case Kind::ubsan:
+      if (ending_ || report_.frames.empty()) {
+        return Took::neutral;
+      }
+      ending_ = true;
+      in_trace_ = false;
+      return Took::yes;
+    case Kind::lockdep:
+    case Kind::hung_task:
+      return Took::yes;
+    default:
+      return Took::no;
+  }
+}
+
 Builder::Took Builder::take_linux(std::string_view text, std::uint64_t number) {
   std::string_view body = trimmed(text);
   if (body.empty()) {
+    end_headless_trace();
     return Took::neutral;
   }
   if (is_lead_in(body)) {
-    // A row of "=" ends KASAN's and KCSAN's reports; "cut here" belongs to what comes.
-    const bool ends = body.front() == '=' && !report_.frames.empty() && report_.kind != Kind::lockdep;
-    return ends ? Took::last : body.front() == '=' ? Took::yes : Took::neutral;
+    return take_lead_in(body.front());
   }
   if (body == "Call trace:" || body == "Call Trace:" || body == "Backtrace:" || begins(body, "Call Trace: ")) {
     begin_trace();
@@ -241,6 +273,7 @@ Builder::Took Builder::take_linux(std::string_view text, std::uint64_t number) {
   if (take_frames(text, number)) {
     return ending_ ? Took::neutral : Took::yes;
   }
+  end_headless_trace();
   if (is_section(body) || is_saved_registers(body)) {
     return Took::yes;
   }
@@ -280,6 +313,12 @@ Builder::Took Builder::take_linux(std::string_view text, std::uint64_t number) {
       }
     }
     (void)take_registers(body, number);
+    if (report_.arch.empty() && (key[0] == 'R' || key[0] == 'E')) {
+      report_.arch = key[0] == 'R' ? "x86_64" : "x86_32";
+    }
+    if (key[0] == 'E' && !report_.cpu) {
+      report_.cpu = number_after(body, " CPU: ");  // i386 up to 3.9
+    }
     return Took::yes;
   }
   if (begins(body, "Modules linked in:")) {
@@ -312,7 +351,7 @@ Builder::Took Builder::take_linux(std::string_view text, std::uint64_t number) {
     report_.title += " " + std::string(body.substr(0, 280));  // kernels with PREEMPT_RT of 5.10 break the line
     return Took::yes;
   }
-  if (begins(body, "CPU: ") && body.find(" Comm: ") != std::string_view::npos) {
+  if ((begins(body, "CPU: ") || begins(body, "Pid: ")) && body.find("ainted") != std::string_view::npos) {
     take_cpu_line(body);
     if (report_.kind == Kind::trace && report_.title == "Call trace" && !report_.comm.empty()) {
       report_.title = "Call trace of " + report_.comm;
@@ -320,6 +359,19 @@ Builder::Took Builder::take_linux(std::string_view text, std::uint64_t number) {
     // Another CPU's, when the report has its trace already.
     frames_done_ = frames_done_ || !report_.frames.empty();
     registers_done_ = registers_done_ || frames_done_;
+    return Took::yes;
+  }
+  if (begins(body, "Process ") && report_.comm.empty() && report_.kind != Kind::hung_task) {
+    // "Process sh (pid: 93, stack limit = 0x..)"
+    if (const std::size_t at = body.rfind(" (pid: "); at != std::string_view::npos && at > 8) {
+      report_.comm = std::string(body.substr(8, std::min<std::size_t>(at - 8, 64)));
+      report_.pid = report_.pid ? report_.pid : number_after(body.substr(at), "pid: ");
+    }
+    return Took::yes;
+  }
+  if (begins(body, "CPU ") && body.size() < 10 && !report_.cpu) {
+    std::string_view number_alone = body.substr(4);  // x86 up to 3.8
+    report_.cpu = take_decimal(number_alone);
     return Took::yes;
   }
   if (begins(body, "CPU") && (body.ends_with(": stopping") || body.ends_with(": stopping\r"))) {

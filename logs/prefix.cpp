@@ -55,6 +55,14 @@ bool is_date(std::string_view inside) {
          });
 }
 
+/// Samsung's "[1:  kworker/1:1:  93]" and MediaTek's "[93:kworker/1:1]" (Android kernels of 3.x and 4.x).
+bool is_vendor_caller(std::string_view inside) {
+  std::string_view text = trimmed(inside);
+  const auto number = take_decimal(text);
+  return number && text.size() > 2 && text.front() == ':' && text[1] != ':' && !has_time_of_day(inside) &&
+         std::ranges::any_of(text, is_letter);
+}
+
 bool is_caller(std::string_view inside) {
   std::string_view text = trimmed(inside);
   if (text.size() < 2 || (text[0] != 'T' && text[0] != 'C')) {
@@ -138,6 +146,8 @@ bool take_bracket(std::string_view& text, Line& line) {
   const std::string_view inside = text.substr(1, close - 1);
   if (is_caller(inside)) {
     line.caller = trimmed(inside);
+  } else if (line.kernel_time && is_vendor_caller(inside)) {
+    // says which CPU it is too; the lines of a report have it all alike
   } else if (is_kernel_time(inside)) {
     line.time = trimmed(inside);
     line.kernel_time = true;
@@ -237,10 +247,58 @@ bool take_facility(std::string_view& text) {
   return false;
 }
 
+/// Between printk's time and the text, in Android's vendor kernels of 3.x and 4.x: Samsung's "c1 " and "c1 93 (sh) ",
+/// MediaTek's "(1)[93:sh]" and "-(1)[93:sh]".
+bool take_vendor_caller(std::string_view& text) {
+  std::string_view rest = text;
+  if (take(rest, "c")) {
+    if (!take_decimal(rest) || !take(rest, " ")) {
+      return false;
+    }
+    text = rest;
+    if (take_decimal(rest) && take(rest, " (")) {
+      const std::size_t close = rest.substr(0, 20).find(") ");
+      text = close == std::string_view::npos ? text : rest.substr(close + 2);
+    }
+    return true;
+  }
+  (void)take(rest, "-");
+  if (!take(rest, "(") || !take_decimal(rest) || !take(rest, ")[")) {
+    return false;
+  }
+  const std::size_t close = rest.substr(0, 32).find(']');
+  if (close == std::string_view::npos || !is_vendor_caller(rest.substr(0, close))) {
+    return false;
+  }
+  text = rest.substr(close + 1);
+  return true;
+}
+
+/// Android's logcat behind its "05-21 12:34:56.789": " 1234  1234 I kernel  : ".
+bool take_logcat(std::string_view& text) {
+  std::string_view rest = text;
+  for (int number = 0; number < 2; ++number) {
+    skip_blanks(rest);
+    if (!take_decimal(rest)) {
+      return false;
+    }
+  }
+  if (rest.size() < 4 || rest[0] != ' ' || "VDIWEF"sv.find(rest[1]) == std::string_view::npos || rest[2] != ' ') {
+    return false;
+  }
+  const std::size_t colon = rest.substr(0, 40).find(": ");
+  if (colon == std::string_view::npos) {
+    return false;
+  }
+  text = rest.substr(colon + 2);
+  return true;
+}
+
 constexpr WordSet kMonths(std::array{"Jan "sv, "Feb "sv, "Mar "sv, "Apr "sv, "May "sv, "Jun "sv, "Jul "sv, "Aug "sv,
                                      "Sep "sv, "Oct "sv, "Nov "sv, "Dec "sv});
 
-/// Syslog's "host kernel: " or "host kernel[0]: " behind a date; and "kernel: " alone.
+/// Syslog's "host kernel: " or "host kernel[0]: " behind a date; and "kernel: " alone. " kernel:" is what syslogd
+/// writes on terminals.
 void take_program(std::string_view& text) {
   static constexpr std::size_t kLongestHost = 70;
   const auto take_name = [&](std::string_view rest) {
@@ -274,6 +332,17 @@ bool take_bare_time(std::string_view& text, Line& line) {
   } else if (digits(0, 4) && text.size() > 18 && text[4] == '-' && digits(5, 2) && text[7] == '-' && digits(8, 2) &&
              (text[10] == 'T' || text[10] == ' ') && digits(11, 2) && text[13] == ':' && digits(14, 2)) {
     n = 16;
+  } else if (digits(0, 2) && text.size() > 18 && text[2] == '-' && digits(3, 2) && text[5] == ' ' && digits(6, 2) &&
+             text[8] == ':' && digits(9, 2) && text[11] == ':' && digits(12, 2) && text[14] == '.' && digits(15, 3)) {
+    std::string_view rest = text.substr(18);
+    if (!take_logcat(rest)) {
+      return false;
+    }
+    if (!line.kernel_time) {
+      line.time = text.substr(0, 18);
+    }
+    text = rest;
+    return true;
   } else if (digits(0, 2) && text.size() > 8 && text[2] == ':' && digits(3, 2) && text[5] == ':' && digits(6, 2)) {
     n = 8;
   } else {
@@ -333,7 +402,12 @@ Line strip_prefix(std::string_view text) {
     }
     const char c = text[0];
     bool more = false;
-    if (c == '[') {
+    if (line.kernel_time && (c == 'c' || c == '(' || c == '-') && take_vendor_caller(text)) {
+      more = true;
+    } else if (c == ' ' && begins(text, " kernel:[")) {
+      text.remove_prefix(8);
+      more = true;
+    } else if (c == '[') {
       more = take_bracket(text, line);
     } else if (c == '(') {
       more = take_writer(text, line);

@@ -17,18 +17,42 @@ constexpr std::size_t kMostHeldLines = 16384;
 constexpr std::size_t kMostOpen = 16;
 constexpr std::size_t kMostWriters = 256;
 constexpr std::uint64_t kLeadInReach = 3;
+constexpr std::size_t kLongestCause = 300;
 
 /// By the first letter, or the last of a prompt, of the lines that look_at() and BootProgress know.
 bool may_say_something(std::string_view text) {
   static constexpr std::array<bool, 256> kFirst = [] {
     std::array<bool, 256> letters{};
-    for (const char c : std::string_view("*-8=FKLRSUX")) {
+    for (const char c : std::string_view("*-8=BFKLRSUX")) {
       letters[static_cast<unsigned char>(c)] = true;
     }
     return letters;
   }();
   return !text.empty() && (kFirst[static_cast<unsigned char>(text.front())] || text.back() == ':' ||
                            text.back() == ' ' || text.back() == ')');
+}
+
+std::optional<Start> start_of(const Line& line) {
+  return line.origin.who == Origin::Who::xen ? xen_start(line.text) : linux_start(line.text);
+}
+
+constexpr int kMostParts = 8;  ///< lines that may meet in one
+
+/// Does a report begin behind what else is in the line? "login: [   12.345678] Unable to handle ..": a prompt has no
+/// line end.
+bool begins_inside(std::string_view text) {
+  for (int i = 1; i < kMostParts; ++i) {
+    const std::size_t cut = find_second_line(text);
+    if (cut == std::string_view::npos) {
+      return false;
+    }
+    const Line line = strip_prefix(text.substr(cut));
+    if (start_of(line)) {
+      return true;
+    }
+    text = line.text;
+  }
+  return false;
 }
 
 }  // namespace
@@ -101,8 +125,7 @@ void Scanner::process() {
     if (open_.empty()) {
       const Line line = strip_prefix(text);
       look_at(line);
-      const auto start = line.origin.who == Origin::Who::xen ? xen_start(line.text) : linux_start(line.text);
-      if (!start) {
+      if (!start_of(line) && !begins_inside(line.text)) {
         continue;
       }
       pass(region.substr(plain, at - raw.size() - plain));
@@ -139,8 +162,20 @@ void Scanner::look_at(const Line& line) {
     writers_[key] = {std::string(text.substr(0, std::min<std::size_t>(text.find(' '), 128))), std::nullopt};
   } else if (take(text, "Kernel Offset: 0x") && writers_.contains(key)) {
     writers_[key].kaslr_offset = take_hex(text);
-  } else if (is_lead_in(text) && text[0] != '=') {
+  } else if (is_lead_in(text) ? text[0] != '=' : is_cause(text)) {
+    note_lead_in(text);
+  }
+}
+
+/// A lead-in that follows another belongs to the same report.
+void Scanner::note_lead_in(std::string_view text) {
+  if (lead_in_last_ == 0 || line_ - lead_in_last_ > kLeadInReach) {
     lead_in_line_ = line_;
+    cause_.clear();
+  }
+  lead_in_last_ = line_;
+  if (is_cause(text)) {
+    cause_ = text.substr(0, kLongestCause);
   }
 }
 
@@ -165,7 +200,6 @@ void Scanner::take_line(std::string_view raw) {
 
 /// A line, or the several that met in it.
 bool Scanner::take_parts(std::string_view text) {
-  static constexpr int kMostParts = 8;
   bool owned = false;
   Line line = strip_prefix(text);
   for (int i = 0; i < kMostParts; ++i) {
@@ -227,8 +261,7 @@ bool Scanner::take_part(const Line& line) {
   const auto builder = std::ranges::find_if(open_, [&](const auto& b) {
     return b->origin() == line.origin && (b->caller() == line.caller || b->caller().empty() || line.caller.empty());
   });
-  const auto start = line.origin.who == Origin::Who::xen ? xen_start(line.text) : linux_start(line.text);
-  if (start) {
+  if (const auto start = start_of(line)) {
     if (builder != open_.end()) {
       if ((*builder)->absorb(*start, line, line_)) {
         return true;
@@ -241,9 +274,13 @@ bool Scanner::take_part(const Line& line) {
   if (builder == open_.end()) {
     return false;
   }
+  if (begins(line.text, "Linux version ")) {
+    close(static_cast<std::size_t>(builder - open_.begin()), false);  // it booted anew
+    return false;
+  }
   const auto index = static_cast<std::size_t>(builder - open_.begin());
   const Builder::Took took = (*builder)->feed(line, line_);
-  if (took == Builder::Took::last || (*builder)->misses() > (*builder)->patience()) {
+  if (took == Builder::Took::last || (*builder)->is_over()) {
     close(index, false);
   }
   return took != Builder::Took::no;
@@ -253,9 +290,13 @@ void Scanner::open(const Start& start, const Line& line) {
   if (open_.size() == kMostOpen) {
     close(0, true);
   }
-  const bool led = lead_in_line_ != 0 && lead_in_line_ <= line_ && line_ - lead_in_line_ <= kLeadInReach;
-  open_.push_back(std::make_unique<Builder>(start, line, line_, led ? lead_in_line_ : line_));
-  lead_in_line_ = 0;
+  const bool led = lead_in_last_ != 0 && lead_in_last_ <= line_ && line_ - lead_in_last_ <= kLeadInReach;
+  Start named = start;
+  if (led && !cause_.empty() && start.title.starts_with("Internal error: : ")) {
+    named.title = cause_;
+  }
+  open_.push_back(std::make_unique<Builder>(named, line, line_, led ? lead_in_line_ : line_));
+  lead_in_last_ = 0;
 }
 
 void Scanner::close(std::size_t index, bool truncated) {
@@ -320,7 +361,7 @@ void Scanner::finish() {
     ++line_;
     const Line line = strip_prefix(raw);
     look_at(line);
-    if (!open_.empty() || (line.origin.who == Origin::Who::xen ? xen_start(line.text) : linux_start(line.text))) {
+    if (!open_.empty() || start_of(line) || begins_inside(line.text)) {
       take_line(raw);
     } else {
       pass(raw);

@@ -76,6 +76,7 @@ class Scanner {
   bool take_parts(std::string_view text);
   bool take_part(const Line& line);
   void look_at(const Line& line);
+  void note_lead_in(std::string_view text);
   void open(const Start& start, const Line& line);
   void close(std::size_t index, bool truncated);
   void close_all(bool truncated);
@@ -94,7 +95,9 @@ class Scanner {
   std::map<WriterKey, Writer> writers_;
   BootProgress progress_;
   bool xen_seen_ = false;
-  std::uint64_t lead_in_line_ = 0;  ///< 0: none
+  std::uint64_t lead_in_line_ = 0;  ///< the first line of the last lead-in
+  std::uint64_t lead_in_last_ = 0;  ///< its last; 0: none
+  std::string cause_;               ///< what a lead-in said of the fault
   /// The hardware domain's line that Xen's text broke into: it goes on in the next line without a prefix.
   std::string fragment_;
   std::string fragment_time_;

@@ -91,6 +91,9 @@ std::string signature_of(const Report& report) {
   hash.add(to_string(report.kind));
   std::size_t used = 0;
   for (const Frame& frame : report.frames) {
+    if (report.kind == Kind::kcsan) {
+      break;  // who came first is chance; the title has both in alphabetical order
+    }
     const std::string_view name = plain_function(frame.symbol);
     if (frame.guess || frame.inlined || name.empty() || std::ranges::find(kPrinters, name) != kPrinters.end()) {
       continue;

@@ -42,8 +42,9 @@ std::optional<Kind> kind_of_bug(std::string_view what) {
   if (begins(what, "KMSAN: ")) {
     return Kind::kmsan;
   }
+  // x86 names the stack from 5.16 on: "TASK", "IRQ", "NMI", "#DF".
   if (begins(what, "unable to handle") || begins(what, "kernel NULL pointer") ||
-      begins(what, "stack guard page was hit") || begins(what, "TASK stack guard page")) {
+      has(what.substr(0, 48), "stack guard page was hit")) {
     return Kind::oops;
   }
   if (begins(what, "soft lockup")) {
@@ -55,14 +56,17 @@ std::optional<Kind> kind_of_bug(std::string_view what) {
                                          "spinlock "sv,
                                          "rwlock "sv,
                                          "workqueue lockup"sv,
+                                         "workqueue leaked "sv,
                                          "Bad page "sv,
                                          "Bad rss-counter"sv,
                                          "non-zero pgtables_bytes"sv,
+                                         "assuming "sv,
                                          "using smp_processor_id"sv,
                                          "using __this_cpu"sv,
                                          "recent printk recursion"sv,
                                          "arch topology borken"sv,
                                          "MAX_LOCK"sv,
+                                         "MAX_STACK_TRACE"sv,
                                          "key "sv,
                                          "Dentry "sv,
                                          "Invalid wait context"sv};
@@ -72,25 +76,19 @@ std::optional<Kind> kind_of_bug(std::string_view what) {
   return std::nullopt;
 }
 
-constexpr std::array kLockdep = {"possible circular locking dependency detected"sv,
-                                 "possible recursive locking detected"sv,
-                                 "inconsistent lock state"sv,
-                                 "possible irq lock inversion"sv,
-                                 "suspicious RCU usage"sv,
-                                 "bad unlock balance"sv,
-                                 "held lock freed"sv,
-                                 "lock held when returning to user space"sv,
-                                 "still has locks held"sv,
-                                 "unsafe locking"sv,
-                                 "SOFTIRQ-safe -> SOFTIRQ-unsafe"sv,
-                                 "HARDIRQ-safe -> HARDIRQ-unsafe"sv,
-                                 "Nested lock was not taken"sv,
-                                 "Invalid wait context"sv,
-                                 "bad contention detected"sv};
+constexpr std::array kLockdep = {
+    "possible circular locking dependency detected"sv, "possible recursive locking detected"sv,
+    "inconsistent lock state"sv, "possible irq lock inversion"sv, "suspicious RCU usage"sv, "bad unlock balance"sv,
+    "held lock freed"sv, "lock held when returning to user space"sv,
+    // up to 3.1
+    "suspicious rcu_dereference_check() usage"sv, "trying to register non-static key"sv, "unsafe locking"sv,
+    "SOFTIRQ-safe -> SOFTIRQ-unsafe"sv, "HARDIRQ-safe -> HARDIRQ-unsafe"sv, "Nested lock was not taken"sv,
+    "Invalid wait context"sv, "bad contention detected"sv};
 
 bool is_lockdep(std::string_view what) {
   return std::ranges::any_of(kLockdep, [&](std::string_view w) { return begins(what, w); }) ||
-         (has(what, "-safe -> ") && has(what, "-unsafe lock order"));
+         (has(what, "-safe -> ") && has(what, "-unsafe lock order")) ||
+         has(what.substr(0, 64), " still has locks held!");  // "comm/pid still has .."
 }
 
 /// "file.c:12", somewhere in the word.
@@ -104,6 +102,10 @@ bool is_warning(std::string_view what) {
   if (begins(what, "CPU: ") || begins(what, "at ")) {
     return has(what, " at ") || has(what, "+0x") || has_file_and_line(what.substr(0, what.find('(')));
   }
+  // CONFIG_DEBUG_BUGVERBOSE_DETAILED puts the condition before the file (lib/bug.c, 6.19): "[a < b] file.c:12 at ..".
+  if (const std::size_t end = what.find("] "); begins(what, "[") && end != std::string_view::npos) {
+    what.remove_prefix(end + 2);
+  }
   const std::string_view word = what.substr(0, what.find(' '));
   return has_file_and_line(word) && has(what, " at ");
 }
@@ -113,7 +115,8 @@ std::optional<Start> start_of_info(std::string_view text, std::string_view what)
       (has(what, "self-detected stall") || has(what, "detected stall") || has(what, "detected expedited stall"))) {
     return Start{Kind::rcu_stall, text};
   }
-  if (begins(what, "task ") && has(what, "blocked") && has(what, " for more than ")) {
+  // "can't die": linux-next's, of a task that was killed
+  if (begins(what, "task ") && (has(what, "blocked") || has(what, " can't die")) && has(what, " for more than ")) {
     return Start{Kind::hung_task, text};
   }
   if (is_lockdep(what)) {
@@ -122,13 +125,31 @@ std::optional<Start> start_of_info(std::string_view text, std::string_view what)
   return std::nullopt;
 }
 
-/// Faults that name themselves: "general protection fault, ...: 0000 [#1] SMP".
+/// Faults that name themselves: "general protection fault, ...: 0000 [#1] SMP". x86's die() prints any name, four
+/// digits of an error code and how often it died so far (arch/x86/kernel/dumpstack.c, 2.6 to 7.x; 5.8 has
+/// "divide_error").
 bool is_x86_die(std::string_view text) {
-  static constexpr std::array kNames = {"general protection"sv,    "invalid opcode: "sv,    "divide error: "sv,
-                                        "double fault: "sv,        "stack segment: "sv,     "int3: "sv,
-                                        "alignment check: "sv,     "segment not present"sv, "invalid TSS"sv,
-                                        "kernel stack overflow"sv, "unexpected #"sv};
-  return std::ranges::any_of(kNames, [&](std::string_view n) { return begins(text, n); }) && has(text, "[#");
+  const std::size_t at = text.find(" [#");
+  if (at == std::string_view::npos || at < 6 || text[at - 5] != ' ' || text[at - 6] != ':') {
+    return false;
+  }
+  std::string_view number = text.substr(at + 3);
+  return std::ranges::all_of(text.substr(at - 4, 4), [](char c) { return hex_value(c) >= 0; }) &&
+         take_decimal(number) && begins(number, "]");
+}
+
+/// SLUB's "BUG kmalloc-64 (Not tainted): Poison overwritten" (mm/slub.c: slab_bug(), 3.3 on), before that without the
+/// taint.
+bool is_slub_bug(std::string_view text) {
+  if (has(text, " (Not tainted): ") || (has(text, " (Tainted: ") && has(text, "): "))) {
+    return true;
+  }
+  static constexpr std::array kWhats = {"Poison overwritten"sv,  "Redzone overwritten"sv,  "Padding overwritten"sv,
+                                        "Object already free"sv, "Objects remaining on"sv, "Freelist Pointer"sv,
+                                        "Freepointer corrupt"sv, "Wrong object count"sv,   "Freechain corrupt"sv};
+  const std::size_t blank = text.find(' ');
+  return blank != std::string_view::npos && blank > 1 && text[blank - 1] == ':' &&
+         std::ranges::any_of(kWhats, [&](std::string_view w) { return begins(text.substr(blank + 1), w); });
 }
 
 bool is_trace_header(std::string_view text) {
@@ -143,7 +164,7 @@ bool may_begin_with_c(std::string_view text) {
 /// What lines that linux_start() knows begin with: most lines of a report are told by their first letter.
 constexpr std::array<bool, 256> kFirstLetters = [] {
   std::array<bool, 256> letters{};
-  for (const char c : "BCIKNOPUW[adgikrstuw"sv) {
+  for (const char c : "BCIKNOPUW[abcdfgikorstuw"sv) {
     letters[static_cast<unsigned char>(c)] = true;
   }
   return letters;
@@ -170,7 +191,8 @@ std::optional<Start> linux_start(std::string_view text) {
     return Start{Kind::panic, text};
   }
   if (begins(text, "Internal error: ") || begins(text, "Unable to handle kernel ") ||
-      (begins(text, "Oops: ") && has(text, "[#")) || begins(text, "PANIC: double fault") || is_x86_die(text)) {
+      (begins(text, "Oops: ") && has(text, "[#")) || begins(text, "PANIC: double fault") ||
+      begins(text, "PANIC: early exception ") || is_x86_die(text)) {
     return Start{Kind::oops, text};
   }
   if (begins(text, "kernel BUG at ")) {
@@ -179,6 +201,9 @@ std::optional<Start> linux_start(std::string_view text) {
   if (take(what, "BUG: ")) {
     const auto kind = kind_of_bug(what);
     return kind ? std::optional(Start{*kind, text}) : std::nullopt;
+  }
+  if (take(what, "BUG ")) {
+    return is_slub_bug(what) ? std::optional(Start{Kind::bug, text}) : std::nullopt;
   }
   if (take(what, "WARNING: ")) {
     return is_lockdep(what)   ? std::optional(Start{Kind::lockdep, text})
@@ -198,7 +223,9 @@ std::optional<Start> linux_start(std::string_view text) {
   if (begins(text, "UBSAN: ") && (has(text, " in ") || has(text, ":"))) {
     return Start{Kind::ubsan, text};
   }
-  if (begins(text, "CPU: ") && has(text, " PID: ") && has(text, " Comm: ")) {
+  // "Pid: 1, comm: swapper Not tainted ..": up to 3.9
+  if ((begins(text, "CPU: ") && has(text, " PID: ") && has(text, " Comm: ")) ||
+      (begins(text, "Pid: ") && has(text, ", comm: "))) {
     return Start{Kind::trace, "Call trace"};
   }
   if (begins(text, "task:") && has(text, " state:")) {
@@ -239,9 +266,19 @@ std::optional<Start> xen_start(std::string_view text) {
   return std::nullopt;
 }
 
+bool is_cause(std::string_view text) {
+  return begins(text, "Unhandled ") &&
+         (begins(text, "Unhandled fault: ") || begins(text, "Unhandled prefetch abort: "));
+}
+
 bool is_lead_in(std::string_view text) {
-  if (text.empty() || (text.front() != '8' && text.front() != '-' && text.front() != '=')) {
+  static constexpr WordSet kFirst(
+      std::array{"8<--- cut here"sv, "-----"sv, "====="sv, "SError Interrupt on CPU"sv, "Bad mode in "sv});
+  if (!kFirst.begins(text)) {
     return false;
+  }
+  if (text.front() == 'S' || text.front() == 'B') {
+    return true;
   }
   if (begins(text, "8<--- cut here") || (begins(text, "-----") && has(text, "[ cut here ]-----"))) {
     return true;

@@ -20,6 +20,10 @@ struct Start {
 /// The same for what Xen writes.
 [[nodiscard]] std::optional<Start> xen_start(std::string_view text);
 
+/// Does this line name the cause of the die() that follows? arm's "Unhandled fault: ..", before "Internal error: : 81b
+/// [#1]" (arch/arm/mm/fault.c, arm64's up to 4.16); of a program's fault nothing follows.
+[[nodiscard]] bool is_cause(std::string_view text);
+
 /// Lines that come right before a start and belong to its report: "---[ cut here ]---", "8<---", KASAN's rows of "=".
 [[nodiscard]] bool is_lead_in(std::string_view text);
 

@@ -130,10 +130,68 @@ TraceLine parse_new_arm(std::string_view text, std::vector<Frame>& frames) {
   return {true, true};
 }
 
+/// "kernel/fork.c:12", "kernel/fork.c:12 (discriminator 3)" or "kernel/fork.c:12 [inline]" and nothing else: what
+/// syzkaller and scripts/decode_stacktrace.sh put behind a frame.
+bool take_source(std::string_view text, Frame& frame) {
+  const std::string_view path = text.substr(0, text.find_first_of(" )"));
+  const std::size_t colon = path.rfind(':');
+  if (colon == std::string_view::npos || colon == 0 || colon > kLongestName ||
+      path.substr(0, colon).find('.') == std::string_view::npos) {
+    return false;
+  }
+  std::string_view number = path.substr(colon + 1);
+  const auto line = take_decimal(number);
+  if (!line || !number.empty()) {
+    return false;
+  }
+  frame.file = std::string(path.substr(0, colon));
+  frame.line = *line;
+  return true;
+}
+
+/// "name file.c:12 [inline]", and decode_stacktrace.sh's "name (file.c:12)" that has lost its offset.
+bool take_decoded(std::string_view text, Frame& frame) {
+  std::size_t n = 0;
+  while (n < text.size() && n < kLongestName &&
+         (is_letter(text[n]) || is_digit(text[n]) || text[n] == '_' || text[n] == '.')) {
+    ++n;
+  }
+  if (n == 0 || n == kLongestName || n + 1 >= text.size() || text[n] != ' ') {
+    return false;
+  }
+  std::string_view rest = text.substr(n + 1);
+  frame.inlined = text.ends_with(" [inline]");
+  if (!frame.inlined && !take(rest, "(")) {
+    return false;
+  }
+  if (!take_source(rest, frame)) {
+    return false;
+  }
+  frame.symbol = std::string(text.substr(0, n));
+  return true;
+}
+
+/// A path with a line in it, in brackets or with "[inline]" behind it.
+bool may_be_decoded(std::string_view text) {
+  const std::size_t open = text.find(" (");
+  return (open != std::string_view::npos && text.find(':', open) != std::string_view::npos) ||
+         text.ends_with(" [inline]");
+}
+
+/// " <IRQ>  [<addr>] name+..": up to 4.13 or so x86 named the stack in the line of its first frame.
+void take_section(std::string_view& text) {
+  const std::size_t end = text.substr(0, 24).find("> ");
+  if (text.front() == '<' && end != std::string_view::npos && end >= 3 && text.find(' ') == end + 1) {
+    text.remove_prefix(end + 2);
+    skip_blanks(text);
+  }
+}
+
 /// Has the line what every form of a frame has? Most lines of a report have not.
 bool may_be_frame(std::string_view text, bool indented) {
   return text.front() == '[' || text.find('+') != std::string_view::npos || begins(text, "0x") || begins(text, "? ") ||
-         begins(text, "Function entered") || (indented && text.find(" from 0x") != std::string_view::npos);
+         begins(text, "Function entered") || (indented && text.find(" from 0x") != std::string_view::npos) ||
+         may_be_decoded(text);
 }
 
 // Linux's and Xen's, lower case, sorted.
@@ -310,7 +368,11 @@ bool take_symbol(std::string_view& text, Frame& frame) {
 TraceLine parse_trace_line(std::string_view text, std::vector<Frame>& frames) {
   const bool indented = !text.empty() && is_blank(text.front());
   skip_blanks(text);
-  if (text.size() < 5 || !may_be_frame(text, indented)) {
+  if (text.size() < 5) {
+    return {};
+  }
+  take_section(text);
+  if (text.empty() || !may_be_frame(text, indented)) {
     return {};
   }
   if (text.front() == '[' || begins(text, "Function entered")) {
@@ -326,7 +388,7 @@ TraceLine parse_trace_line(std::string_view text, std::vector<Frame>& frames) {
     take_module(text, frame);
     skip_blanks(text);
     // " (C)", " (P)": where newer arm64 kernels have the frame from; nothing else follows a frame.
-    if (!text.empty() && text.front() != '(' && !bracketed) {
+    if (!text.empty() && text.front() != '(' && !bracketed && !take_source(text, frame)) {
       frames.pop_back();
       return {};
     }
@@ -337,6 +399,9 @@ TraceLine parse_trace_line(std::string_view text, std::vector<Frame>& frames) {
       frames.pop_back();
     }
     return {true, false};  // "[<          (null)>]           (null)"
+  }
+  if (may_be_decoded(text) && take_decoded(text, frame)) {
+    return {true, false};
   }
   frames.pop_back();
   return indented ? parse_new_arm(text, frames) : TraceLine{};
