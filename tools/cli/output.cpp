@@ -2,6 +2,7 @@
 #include "tools/cli/output.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -16,6 +17,16 @@ namespace {
 
 constexpr int kPipeSize = 1 << 20;       // what anybody may ask for (/proc/sys/fs/pipe-max-size)
 constexpr std::size_t kMuch = 64 << 10;  // a pipe holds this much as it is made
+
+/// Another process may have made the pipe or terminal that it shares with this one non-blocking: then who writes has to
+/// wait itself. True when it was so, and there is room now or the reader is gone; false for any other error.
+bool waited_for_room(int fd) {
+  if (errno != EAGAIN) {
+    return false;
+  }
+  pollfd wanted{fd, POLLOUT, 0};
+  return ::poll(&wanted, 1, -1) > 0 || errno == EINTR;
+}
 
 }  // namespace
 
@@ -61,7 +72,7 @@ Result<void> FdOutput::write_all(std::span<const std::string_view> pieces) {
       }
     } else if (errno == EPIPE) {
       closed_ = true;
-    } else if (errno != EINTR) {
+    } else if (errno != EINTR && !waited_for_room(fd_)) {
       return fail(Errc::io, "writing the output: " + std::generic_category().message(errno));
     }
   }
@@ -77,7 +88,7 @@ Result<std::size_t> FdOutput::send(int fd, std::uint64_t offset, std::size_t len
       sent += static_cast<std::size_t>(n);
     } else if (n < 0 && errno == EPIPE) {
       closed_ = true;
-    } else if (n < 0 && errno == EINTR) {
+    } else if (n < 0 && (errno == EINTR || waited_for_room(fd_))) {
       continue;
     } else {
       sends_ = n == 0;  // the file became shorter; else a file system that cannot do this

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import time
 import unittest
 import xml.etree.ElementTree as ET
 
@@ -87,6 +88,15 @@ class Pipe(Folder):
     def test_a_compressed_file(self):
         subprocess.run(["gzip", self.path("log")], check=True)
         self.assertEqual(self.out(files=[self.path("log.gz")]), self.text)
+
+    def test_a_pipe_that_does_not_block(self):
+        reader, writer = os.pipe()
+        os.set_blocking(writer, False)
+        with subprocess.Popen([XSTACK, "log", self.path("log")], stdout=writer, stderr=subprocess.PIPE) as run, open(reader, "rb") as file:
+            os.close(writer)
+            time.sleep(0.1)  # until it is full
+            self.assertEqual(file.read(), self.text)
+            self.assertEqual((run.wait(), run.stderr.read()), (10, b""))
 
     def test_a_reader_that_goes(self):
         run = self.shell(f"set -o pipefail; xstack log {self.path('log')} | head -c 100 >/dev/null; echo ${{PIPESTATUS[0]}}")
