@@ -14,6 +14,7 @@
 #include <cerrno>
 #include <cstring>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include "guest/dump/decompress.h"
@@ -25,6 +26,12 @@ namespace {
 constexpr std::size_t kInputBlock = 128 << 10;
 constexpr unsigned kPollMs = 100;
 
+/// Waits until there is something to read, or its writer is gone, for `wait_ms` at most. False when there is nothing.
+bool wait_to_read(int fd, unsigned wait_ms) {
+  pollfd wanted{fd, POLLIN, 0};
+  return ::poll(&wanted, 1, static_cast<int>(wait_ms)) > 0;
+}
+
 /// A descriptor with what was read ahead of it put back.
 class PlainSource final : public LogSource {
  public:
@@ -34,6 +41,9 @@ class PlainSource final : public LogSource {
       start_ = ::lseek(fd_.get(), 0, SEEK_CUR);  // standard input may be read from its middle
     }
   }
+
+  /// To be told when nothing comes for so long. What is no regular file is live then.
+  void wait_at_most(unsigned wait_ms) { wait_ms_ = start_ < 0 ? std::optional(wait_ms) : std::nullopt; }
 
   /// The first bytes, without taking them.
   Result<std::span<const std::byte>> peek() {
@@ -50,7 +60,7 @@ class PlainSource final : public LogSource {
     return std::as_bytes(std::span(ahead_).first(ahead_size_));
   }
 
-  Result<std::size_t> read(std::span<char> out) override {
+  Result<std::optional<std::size_t>> read(std::span<char> out) override {
     if (ahead_used_ < ahead_size_) {
       const std::size_t n = std::min(out.size(), ahead_size_ - ahead_used_);
       std::memcpy(out.data(), ahead_.data() + ahead_used_, n);
@@ -58,10 +68,16 @@ class PlainSource final : public LogSource {
       given_ += n;
       return n;
     }
+    if (wait_ms_ && !wait_to_read(fd_.get(), *wait_ms_)) {
+      return std::nullopt;
+    }
     const auto n = read_fd(out);
     given_ += n.value_or(0);
     return n;
   }
+
+  bool is_live() const override { return wait_ms_.has_value(); }
+  void hurry() override { wait_ms_ = wait_ms_ ? std::optional(0U) : std::nullopt; }
 
   std::optional<Place> place() const override {
     return start_ < 0 ? std::nullopt : std::optional(Place{fd_.get(), static_cast<std::uint64_t>(start_) + given_});
@@ -87,6 +103,7 @@ class PlainSource final : public LogSource {
   std::size_t ahead_used_ = 0;
   off_t start_ = -1;         ///< of a regular file, where it was when it was opened
   std::uint64_t given_ = 0;  ///< bytes that read() gave
+  std::optional<unsigned> wait_ms_;
 };
 
 /// What the three decompressors share: input a block at a time.
@@ -98,11 +115,14 @@ class PackedSource : public LogSource {
  protected:
   /// More input when all is used; false at its end.
   Result<bool> refill() {
-    const auto n = in_->read(block_);
+    auto n = in_->read(block_);
+    while (n && !*n) {
+      n = in_->read(block_);
+    }
     if (!n) {
       return tl::unexpected(n.error());
     }
-    size_ = *n;
+    size_ = **n;
     used_ = 0;
     return size_ != 0;
   }
@@ -127,7 +147,7 @@ class ZstdSource final : public PackedSource {
     ZSTD_DCtx_setParameter(context_.get(), ZSTD_d_windowLogMax, 27);
   }
 
-  Result<std::size_t> read(std::span<char> out) override {
+  Result<std::optional<std::size_t>> read(std::span<char> out) override {
     ZSTD_outBuffer output{out.data(), out.size(), 0};
     while (output.pos == 0) {
       if (used_ == size_) {
@@ -136,7 +156,7 @@ class ZstdSource final : public PackedSource {
           return tl::unexpected(more.error());
         }
         if (!*more) {
-          return left_ == 0 ? Result<std::size_t>(0) : too_short();
+          return left_ == 0 ? Result<std::optional<std::size_t>>(0) : too_short();
         }
       }
       ZSTD_inBuffer input{block_.data(), size_, used_};
@@ -161,7 +181,7 @@ class XzSource final : public PackedSource {
   }
   ~XzSource() override { lzma_end(&stream_); }
 
-  Result<std::size_t> read(std::span<char> out) override {
+  Result<std::optional<std::size_t>> read(std::span<char> out) override {
     stream_.next_out = reinterpret_cast<std::uint8_t*>(out.data());
     stream_.avail_out = out.size();
     while (ready_ && !ended_ && stream_.avail_out == out.size()) {
@@ -200,7 +220,7 @@ class GzipSource final : public PackedSource {
   }
   ~GzipSource() override { inflateEnd(&stream_); }
 
-  Result<std::size_t> read(std::span<char> out) override {
+  Result<std::optional<std::size_t>> read(std::span<char> out) override {
     stream_.next_out = reinterpret_cast<unsigned char*>(out.data());
     stream_.avail_out = static_cast<unsigned>(std::min<std::size_t>(out.size(), 1U << 30));
     const unsigned room = stream_.avail_out;
@@ -211,7 +231,7 @@ class GzipSource final : public PackedSource {
           return tl::unexpected(more.error());
         }
         if (!*more) {
-          return between_members_ ? Result<std::size_t>(0) : too_short();
+          return between_members_ ? Result<std::optional<std::size_t>>(0) : too_short();
         }
         stream_.next_in = reinterpret_cast<unsigned char*>(block_.data());
         stream_.avail_in = static_cast<unsigned>(size_);
@@ -241,40 +261,6 @@ class GzipSource final : public PackedSource {
   bool between_members_ = false;
 };
 
-class FollowedSource final : public LogSource {
- public:
-  FollowedSource(UniqueFd fd, std::string path, unsigned wait_ms)
-      : fd_(std::move(fd)), path_(std::move(path)), wait_ms_(wait_ms) {}
-
-  Result<std::size_t> read(std::span<char> out) override {
-    for (unsigned waited = 0;; waited += kPollMs) {
-      const ssize_t n = ::read(fd_.get(), out.data(), out.size());
-      if (n > 0) {
-        offset_ += n;
-        return static_cast<std::size_t>(n);
-      }
-      if (n < 0 && errno != EINTR) {
-        return fail(Errc::io, path_ + ": " + std::generic_category().message(errno));
-      }
-      struct stat now {};
-      if (::fstat(fd_.get(), &now) == 0 && S_ISREG(now.st_mode) && now.st_size < offset_) {
-        offset_ = ::lseek(fd_.get(), 0, SEEK_SET);
-        continue;
-      }
-      if (waited >= wait_ms_) {
-        return 0;
-      }
-      (void)::poll(nullptr, 0, static_cast<int>(kPollMs));
-    }
-  }
-
- private:
-  UniqueFd fd_;
-  std::string path_;
-  unsigned wait_ms_;
-  off_t offset_ = 0;
-};
-
 Result<UniqueFd> open_fd(const std::string& path) {
   UniqueFd fd(path == "-" ? ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) : ::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   struct stat info {};
@@ -287,9 +273,72 @@ Result<UniqueFd> open_fd(const std::string& path) {
   return fd;
 }
 
+class FollowedSource final : public LogSource {
+ public:
+  FollowedSource(UniqueFd fd, std::string path, unsigned wait_ms)
+      : fd_(std::move(fd)), path_(std::move(path)), wait_ms_(wait_ms) {}
+
+  Result<std::optional<std::size_t>> read(std::span<char> out) override {
+    for (unsigned waited = 0;; waited += kPollMs) {
+      const ssize_t n = ::read(fd_.get(), out.data(), out.size());
+      if (n > 0) {
+        offset_ += n;
+        return static_cast<std::size_t>(n);
+      }
+      if (n < 0 && errno != EINTR) {
+        return fail(Errc::io, path_ + ": " + std::generic_category().message(errno));
+      }
+      if (begins_anew()) {
+        continue;
+      }
+      if (waited >= wait_ms_ || ::poll(nullptr, 0, static_cast<int>(kPollMs)) < 0) {
+        return std::nullopt;
+      }
+    }
+  }
+
+  bool is_live() const override { return true; }
+  void hurry() override { wait_ms_ = 0; }
+
+ private:
+  /// Was the log rotated? All of the old one is read when this is asked first; what was written to it just before it
+  /// lost its name is read before it is asked again.
+  bool begins_anew() {
+    struct stat mine {};
+    struct stat named {};
+    if (::fstat(fd_.get(), &mine) != 0) {
+      return false;
+    }
+    if (S_ISREG(mine.st_mode) && mine.st_size < offset_) {
+      offset_ = ::lseek(fd_.get(), 0, SEEK_SET);
+      return true;
+    }
+    const bool lost = ::stat(path_.c_str(), &named) == 0 && S_ISREG(named.st_mode) &&
+                      (named.st_ino != mine.st_ino || named.st_dev != mine.st_dev);
+    if (!std::exchange(lost_, lost) && lost) {
+      return true;
+    }
+    if (lost) {
+      if (auto next = open_fd(path_)) {
+        fd_ = std::move(*next);
+        offset_ = 0;
+        lost_ = false;
+        return true;
+      }
+    }
+    return false;
+  }
+
+  UniqueFd fd_;
+  std::string path_;
+  unsigned wait_ms_;
+  off_t offset_ = 0;
+  bool lost_ = false;  ///< another file has its name
+};
+
 }  // namespace
 
-Result<std::unique_ptr<LogSource>> open_log(const std::string& path) {
+Result<std::unique_ptr<LogSource>> open_log(const std::string& path, unsigned wait_ms) {
   auto fd = open_fd(path);
   if (!fd) {
     return tl::unexpected(fd.error());
@@ -301,6 +350,7 @@ Result<std::unique_ptr<LogSource>> open_log(const std::string& path) {
   }
   const auto compression = detect_compression(*start);
   if (!compression) {
+    plain->wait_at_most(wait_ms);
     return plain;
   }
   switch (*compression) {

@@ -20,8 +20,15 @@ class LogSource {
   LogSource& operator=(const LogSource&) = delete;
   virtual ~LogSource() = default;
 
-  /// Fills a part of `out`; 0 at the end. Errors: io; truncated and bad_format of compressed data.
-  [[nodiscard]] virtual Result<std::size_t> read(std::span<char> out) = 0;
+  /// Fills a part of `out`; 0 at the end; nothing when nothing came for a while, or a signal came instead, and more may
+  /// follow. Errors: io; truncated and bad_format of compressed data.
+  [[nodiscard]] virtual Result<std::optional<std::size_t>> read(std::span<char> out) = 0;
+
+  /// Is somebody still writing it, as far as one can tell?
+  [[nodiscard]] virtual bool is_live() const { return false; }
+
+  /// Do not wait any more: from now on read() says at once that nothing came.
+  virtual void hurry() {}
 
   /// Where in a file the bytes lie as they are.
   struct Place {
@@ -32,12 +39,13 @@ class LogSource {
   [[nodiscard]] virtual std::optional<Place> place() const { return std::nullopt; }
 };
 
-/// "-" is standard input. Memory is bounded: windows of zstd up to 128 MiB, dictionaries of xz up to 256 MiB.
-/// Errors: io.
-[[nodiscard]] Result<std::unique_ptr<LogSource>> open_log(const std::string& path);
+/// "-" is standard input. A pipe, a terminal and the like are live: read() waits for them up to `wait_ms`; not for what
+/// comes compressed. Memory is bounded: windows of zstd up to 128 MiB, dictionaries of xz up to 256 MiB. Errors: io.
+[[nodiscard]] Result<std::unique_ptr<LogSource>> open_log(const std::string& path, unsigned wait_ms);
 
-/// A file that grows: at its end read() waits up to `wait_ms` and then returns 0, more may come. A file that became
-/// shorter is read from its start again, as one that was rotated. Errors: io; usage for standard input.
+/// A file that grows: at its end read() waits up to `wait_ms`. A file that became shorter is read from its start again,
+/// and so is another one that has taken its name, after the rest of the old one: both are ways in which logs are
+/// rotated. Errors: io; usage for standard input.
 [[nodiscard]] Result<std::unique_ptr<LogSource>> follow_log(const std::string& path, unsigned wait_ms);
 
 }  // namespace xstack::logs

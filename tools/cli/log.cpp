@@ -6,6 +6,7 @@
 #include <fstream>
 #include <iterator>
 #include <map>
+#include <optional>
 #include <set>
 #include <sstream>
 #include <string>
@@ -16,6 +17,7 @@
 #include "logs/symbol_store.h"
 #include "logs/writers.h"
 #include "tools/cli/commands.h"
+#include "tools/cli/interrupts.h"
 #include "tools/cli/log_writer.h"
 
 namespace xstack {
@@ -25,7 +27,7 @@ using logs::Kind;
 using logs::Report;
 using logs::Spot;
 
-constexpr unsigned kIdleMs = 2000;  ///< --follow: after so long without more, a report is complete
+constexpr unsigned kIdleMs = 5000;  ///< after so long without more, a report of a live log is complete
 
 /// Signatures that are expected: one a line, what follows on the line is for people, as are lines that begin with '#'.
 Result<std::set<std::string>> read_known(const std::vector<std::string>& files) {
@@ -219,33 +221,51 @@ class LogRun final : public logs::Sink {
   bool known_crash_ = false;
 };
 
-/// One log from its start to its end, or with --follow for as long as somebody reads.
+/// Is there somebody for whom to read on? A live log may never end by itself.
+bool is_wanted(const Invocation& invocation, const logs::LogSource& log, const LogRun& run) {
+  const bool found = invocation.options.until_crash && run.status() == ExitStatus::crash_found;
+  const bool in_vain = log.is_live() && !invocation.options.junit && invocation.console.out.reader_is_gone();
+  return !run.failed_to_write() && !found && !in_vain;
+}
+
+/// Reads to the end. That of a live log is a signal, too.
+Result<void> read_on(const Invocation& invocation, logs::LogSource& log, logs::Scanner& scanner, LogRun& run) {
+  while (is_wanted(invocation, log, run)) {
+    const std::span<char> room = scanner.room();
+    const auto n = log.read(room);
+    if (!n) {
+      return tl::unexpected(n.error());
+    }
+    if (*n == 0U || (!*n && Interrupts::came())) {
+      break;
+    }
+    run.writer().lies_before(room.data() + n->value_or(0), log.place());
+    if (*n) {
+      scanner.received(**n);
+    } else {
+      scanner.idle();
+    }
+    run.writer().flush();
+    if (Interrupts::came()) {
+      log.hurry();
+    }
+  }
+  return {};
+}
+
+/// One log from its start to its end, or for as long as it lives.
 Result<void> scan(const Invocation& invocation, const std::string& path, LogRun& run) {
-  const bool follow = invocation.options.follow;
-  auto source = follow ? logs::follow_log(path, kIdleMs) : logs::open_log(path);
+  auto source = invocation.options.follow ? logs::follow_log(path, kIdleMs) : logs::open_log(path, kIdleMs);
   if (!source) {
     return tl::unexpected(source.error());
   }
+  std::optional<Interrupts> interrupts;
+  if ((*source)->is_live()) {
+    interrupts.emplace();
+  }
   run.begin(path == "-" ? "(stdin)" : path);
   logs::Scanner scanner(run);
-  Result<void> result;
-  while (!run.failed_to_write()) {
-    const std::span<char> room = scanner.room();
-    const auto n = (*source)->read(room);
-    run.writer().lies_before(room.data() + n.value_or(0), (*source)->place());
-    if (!n) {
-      result = tl::unexpected(n.error());
-      break;
-    }
-    if (*n != 0) {
-      scanner.received(*n);
-    } else if (follow) {
-      scanner.idle();
-    } else {
-      break;
-    }
-    run.writer().flush();
-  }
+  auto result = read_on(invocation, **source, scanner, run);
   scanner.finish();
   run.writer().flush();
   const std::string progress = scanner.progress().text();
@@ -255,6 +275,11 @@ Result<void> scan(const Invocation& invocation, const std::string& path, LogRun&
                                                    progress.empty() ? "no boot seen" : "reached " + progress));
   }
   return result;
+}
+
+/// Does the answer to one log end the run?
+bool is_over(const Invocation& invocation, const LogRun& run) {
+  return Interrupts::came() || (invocation.options.until_crash && run.status() == ExitStatus::crash_found);
 }
 
 }  // namespace
@@ -274,6 +299,9 @@ Result<ExitStatus> run_log(const Invocation& invocation) {
     if (auto done = scan(invocation, path, run); !done) {
       complain(invocation.console, done.error().message);
       trouble = exit_status(done.error().code);
+    }
+    if (is_over(invocation, run)) {
+      break;
     }
   }
   if (auto done = run.finish(); !done) {

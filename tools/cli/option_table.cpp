@@ -126,6 +126,8 @@ constexpr std::array kOptions = {
     OptionInfo{0, "fail-on", "KIND", kLogs, "kinds of reports that count as a crash, with commas between, or `all`",
                kCrashes},
     OptionInfo{0, "follow", nullptr, kLogs, "go on reading as the file grows", kCrashes},
+    OptionInfo{0, "until-crash", nullptr, kLogs, "read no further than the first crash that is not a known one",
+               kCrashes},
     OptionInfo{0, "role", "LIST", kConfig,
                "what the kernel is to be: dom0, domu, trace, with commas between (all; of a guest, not dom0)",
                kConfigs},

@@ -457,6 +457,7 @@ Result<Options> parse_command_line(std::span<const std::string> arguments) {
   options.only = given->flag("only");
   options.summary = given->flag("summary");
   options.follow = given->flag("follow");
+  options.until_crash = given->flag("until-crash");
   options.junit = given->last("junit");
   options.known = given->values.at("known");
   if (given->has_any("debug-dir")) {

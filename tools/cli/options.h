@@ -97,6 +97,7 @@ struct Options {
   bool only = false;
   bool summary = false;
   bool follow = false;
+  bool until_crash = false;
   std::optional<std::string> junit;
   std::vector<std::string> known;
   std::optional<std::uint32_t> fail_on;  ///< a bit for each logs::Kind; absent: the kinds that are crashes

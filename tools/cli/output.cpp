@@ -98,4 +98,9 @@ Result<std::size_t> FdOutput::send(int fd, std::uint64_t offset, std::size_t len
   return closed_ ? length : sent;
 }
 
+bool FdOutput::reader_is_gone() const {
+  pollfd asked{fd_, 0, 0};
+  return closed_ || (::poll(&asked, 1, 0) > 0 && (asked.revents & POLLERR) != 0);
+}
+
 }  // namespace xstack

@@ -41,6 +41,9 @@ class Output {
     (void)length;
     return 0;
   }
+
+  /// Is nobody left who reads it? What is written is dropped then.
+  [[nodiscard]] virtual bool reader_is_gone() const { return false; }
 };
 
 /// A file descriptor that is already open and stays so. SIGPIPE must be ignored by the process.
@@ -51,6 +54,7 @@ class FdOutput final : public Output {
   [[nodiscard]] Result<void> write_all(std::span<const std::string_view> pieces) override;
   /// Into pipes.
   [[nodiscard]] Result<std::size_t> send(int fd, std::uint64_t offset, std::size_t length) override;
+  [[nodiscard]] bool reader_is_gone() const override;
 
  private:
   bool is_pipe();

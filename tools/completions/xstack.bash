@@ -13,7 +13,7 @@ _xstack()
     local commands='trace regs stack tasks info dmesg modules symbols capture dump gdb log check-config boards'
     local flags='-C --all-vcpus -f --frame-pointers --no-scan -a --all -S --stack-trace -D --decode-as-ascii
                  -t --tag-stack-dump --group --no-trace -r --raw -x --decode --no-dmesg --tasks --debuginfod --force --no-guest
-                 --fix --kernel-only --redact --live --only --summary --follow --json -v --verbose -h --help --version'
+                 --fix --kernel-only --redact --live --only --summary --follow --until-crash --json -v --verbose -h --help --version'
     local valued='--core --ram-base --arch -s --symbol-table --debug-dir -k --kernel-start --max-frames -n --display-stack-pages
                   -b --bytes-per-line -l --lines -m --memory -d --dump-as-stack --state --pid --comm --level
                   --board --xen --dom0 --initrd --dtb --ram --dom0-mem --bootargs --xen-bootargs

@@ -9,6 +9,7 @@ import os
 import pty
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -101,6 +102,100 @@ class Pipe(Folder):
     def test_a_reader_that_goes(self):
         run = self.shell(f"set -o pipefail; xstack log {self.path('log')} | head -c 100 >/dev/null; echo ${{PIPESTATUS[0]}}")
         self.assertEqual(run.stdout, b"10\n")
+
+
+class Live(Folder):
+    """What is still being written: a file that grows, a pipe."""
+
+    def setUp(self):
+        super().setUp()
+        with open(log("arm64-oops"), "rb") as file:
+            self.oops = file.read()
+        self.oops = self.oops[:self.oops.index(b"Code:")]  # and so without an end
+        self.oops = self.oops[:self.oops.rindex(b"\n") + 1]
+        with open(log("clean-arm64-xen-dom0"), "rb") as file:
+            self.clean = file.read()
+
+    def append(self, data):
+        with open(self.path("log"), "ab") as file:
+            file.write(data)
+
+    def start(self, *options, name="log", **how):
+        run = subprocess.Popen([XSTACK, "log", *options, self.path(name) if name else "-"], stdout=subprocess.PIPE, **how)
+        self.addCleanup(run.stdout.close)
+        self.addCleanup(run.wait)
+        self.addCleanup(run.kill)
+        return run
+
+    def read(self, run, size):
+        """So many bytes of its output, as they come."""
+        out = b""
+        while len(out) < size and (piece := os.read(run.stdout.fileno(), size - len(out))):
+            out += piece
+        return out
+
+    def test_a_signal_ends_it_like_an_end(self):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            self.append(self.clean + self.oops)
+            size = os.path.getsize(self.path("log"))
+            run = self.start("--follow", "--junit", self.path("junit.xml"))
+            self.assertEqual(len(self.read(run, size - len(self.oops))), size - len(self.oops))
+            run.send_signal(number)
+            self.assertEqual(self.read(run, len(self.oops) + 1), self.oops)
+            self.assertEqual(run.wait(), 10)
+            self.assertEqual(len(ET.parse(self.path("junit.xml")).getroot().findall("*/testcase/failure")), 1)
+            os.unlink(self.path("log"))
+            os.unlink(self.path("junit.xml"))
+
+    def test_an_ignored_signal_stays_ignored(self):
+        self.append(self.clean)
+        run = self.start("--follow", preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+        self.read(run, len(self.clean))
+        run.send_signal(signal.SIGHUP)
+        self.append(b"more\n")
+        self.assertEqual(self.read(run, 5), b"more\n")
+
+    def test_rotated(self):
+        self.append(self.clean)
+        run = self.start("--follow", "--until-crash")
+        self.assertEqual(self.read(run, len(self.clean)), self.clean)
+        os.rename(self.path("log"), self.path("log.1"))
+        with open(self.path("log.1"), "ab") as file:
+            file.write(b"last\n")
+        self.append(b"first\n")  # another file of that name
+        self.assertEqual(self.read(run, 11), b"last\nfirst\n")
+        os.truncate(self.path("log"), 0)
+        self.append(b"new\n")
+        self.assertEqual(self.read(run, 4), b"new\n")
+        self.append(self.oops + b"[   30.000000] Kernel panic - not syncing: x\n[   30.000001] ---[ end Kernel panic - not syncing: x ]---\n")
+        self.assertIn(b"end Kernel panic", run.stdout.read())
+        self.assertEqual(run.wait(), 10)
+
+    def test_a_pipe_is_not_waited_for(self):
+        run = self.start(name=None, stdin=subprocess.PIPE)
+        run.stdin.write(self.clean + self.oops)
+        run.stdin.flush()
+        self.assertEqual(self.read(run, len(self.clean)), self.clean)
+        before = time.monotonic()
+        self.assertEqual(self.read(run, len(self.oops)), self.oops)
+        self.assertGreater(time.monotonic() - before, 1)  # it was held until it was clear that no more comes
+        run.stdin.write(b"later\n")
+        run.stdin.close()
+        self.assertEqual(run.stdout.read(), b"later\n")
+        self.assertEqual(run.wait(), 10)
+
+    def test_until_the_first_crash_of_several_logs(self):
+        run = subprocess.run([XSTACK, "log", "--json", "--until-crash", log("clean-amd64-xen"), log("arm64-warning"), log("kasan"), log("arm64-oops")],
+                             stdout=subprocess.PIPE, check=False)
+        self.assertEqual([json.loads(line)["kind"] for line in run.stdout.splitlines()], ["warning", "kasan"])
+        self.assertEqual(run.returncode, 10)
+
+    def test_nobody_reads_it(self):
+        self.append(self.clean)
+        run = self.start("--follow")
+        self.read(run, len(self.clean))
+        run.stdout.close()
+        self.assertEqual(run.wait(timeout=30), 0)
 
 
 class Terminal(Folder):
