@@ -294,9 +294,12 @@ bool Builder::finish() {
   return !header_only;
 }
 
-void Builder::add_spot(std::uint64_t number, Spot::What what, const Frame& frame) {
+void Builder::add_spot(std::uint64_t number, Spot::What what, Frame frame) {
   if (spots_.size() < kMostSpots) {
-    spots_.push_back({number, what, frame});
+    Spot& spot = spots_.emplace_back();
+    spot.line = number;
+    spot.what = what;
+    spot.frame = std::move(frame);
   }
 }
 
@@ -362,7 +365,7 @@ bool Builder::take_stack_row(std::string_view text, std::uint64_t number) {
   for (const auto word : words) {
     Frame frame;
     frame.address = word;
-    add_spot(number, Spot::What::word, frame);
+    add_spot(number, Spot::What::word, std::move(frame));
   }
   if (report_.stack.size() + words.size() <= kMostWords && (report_.stack_word == 0 || report_.stack_word == bytes)) {
     report_.stack_word = bytes;
@@ -382,7 +385,7 @@ bool Builder::take_registers(std::string_view text, std::uint64_t number) {
       Frame frame;
       frame.address = value;
       frame.exact = name[0] != 'l';
-      add_spot(number, Spot::What::register_value, frame);
+      add_spot(number, Spot::What::register_value, std::move(frame));
     }
   }
   if (!registers_done_ && !ending_ && report_.registers.size() + found.size() <= 160) {

@@ -71,7 +71,7 @@ class Builder {
   void take_release(std::string_view text);
   void begin_trace();
   void end_headless_trace();
-  void add_spot(std::uint64_t number, Spot::What what, const Frame& frame);
+  void add_spot(std::uint64_t number, Spot::What what, Frame frame);
   void settle_arch();
   void take_context(std::string_view text);
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -35,8 +36,9 @@ struct Frame {
   bool guess = false;           ///< marked "?" by the kernel, or found by looking at the words of the stack
   bool from_symbols = false;    ///< the name comes from a symbol file, not from the log
   bool inlined = false;
-  std::string found_by;  ///< of a trace that was made from registers and rows of a stack: as in xstack's other traces
-  std::string file;      ///< empty when not known
+  /// Of a trace that was made from registers and rows of a stack: as in xstack's other traces. Lasts for ever.
+  std::string_view found_by;
+  std::string file;  ///< empty when not known
   unsigned line = 0;
 };
 

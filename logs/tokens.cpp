@@ -340,15 +340,15 @@ void take_module(std::string_view& text, Frame& frame) {
 
 bool take_symbol(std::string_view& text, Frame& frame) {
   std::size_t n = 0;
-  while (n < text.size() && n < kLongestName && !ends_name(text[n])) {
-    ++n;
+  std::size_t plus = 0;  // the last: names of C++ and Rust may hold one
+  const std::size_t most = std::min(text.size(), kLongestName);
+  for (; n < most && !ends_name(text[n]); ++n) {
+    plus = text[n] == '+' ? n : plus;
   }
-  const std::string_view token = text.substr(0, n);
-  // The last plus: names of C++ and Rust may hold one.
-  const std::size_t plus = token.rfind('+');
-  if (plus == std::string_view::npos || plus == 0) {
+  if (plus == 0) {
     return false;
   }
+  const std::string_view token = text.substr(0, n);
   std::string_view rest = token.substr(plus + 1);
   const auto offset = take_offset(rest);
   if (!offset || !take(rest, "/")) {

@@ -122,7 +122,7 @@ void put(JsonText& json, const Frame& frame) {
   put_if(json, "from_symbols", frame.from_symbols);
   put_if(json, "guess", frame.guess);
   put_if(json, "inlined", frame.inlined);
-  put(json, "found_by", frame.found_by);
+  put(json, "found_by", std::string(frame.found_by));
   json.end('}');
 }
 
