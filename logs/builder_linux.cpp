@@ -76,7 +76,7 @@ constexpr WordSet kOthers(std::array{
     "Preemption disabled at"sv,
     "in_atomic():"sv,
     "hung_task:"sv,
-    "\"echo 0 >"sv,
+    R"("echo 0 >)"sv,
     "Not tainted "sv,
     "other info that might"sv,
     "stack backtrace:"sv,
@@ -173,9 +173,12 @@ bool is_saved_registers(std::string_view text) {
   if (text.size() < 5 || text[0] != 'r' || !is_digit(text[1])) {
     return false;
   }
-  const std::size_t colon = text.find(':');
-  std::string_view rest = text.substr(std::min(text.size(), colon == std::string_view::npos ? 0 : colon + 1));
-  return colon != std::string_view::npos && colon <= 3 && take_hex(rest, 8).has_value();
+  const std::size_t colon = text.substr(0, 4).find(':');
+  if (colon == std::string_view::npos) {
+    return false;
+  }
+  std::string_view rest = text.substr(colon + 1);
+  return take_hex(rest, 8).has_value();
 }
 
 /// arm32's rows "3f40: c8102ff0 00000000", the first of which may begin with blanks; KASAN's ">ffff.. : 00 00 fc".
