@@ -22,7 +22,7 @@ constexpr std::array kAnchors = {
     "d crashed by"sv, "** Dumping "sv, "** LOADING DOM"sv, "ll trace:"sv, ") crashed on cpu#"sv, "[ cut here"sv, "acktrace:"sv, "acktrace:"sv,
     "ps: "sv, " walk"sv, " - not syncing"sv, "[#1]"sv, "[#4]"sv, "[#2]"sv, "[#3]"sv, "[#3]"sv,
     "BUG "sv, "BUG: "sv, "Run /"sv, "Starting kernel"sv, "SError "sv, "ARN at"sv, "Bad mode in"sv, "PANIC: "sv,
-    "e fault"sv, "Panic on CPU"sv, "ch abort: "sv, "ck guard page"sv, "ce from"sv, "en version "sv, "en version "sv, "en version "sv,
+    "e fault"sv, "Panic on CPU"sv, "ch abort: "sv, "ck guard page"sv, "ce from"sv, "en version "sv, "ck space to"sv, "ck space to"sv,
     "NING: "sv, "INFO: "sv, "on '"sv, "ed Trap"sv, "UBSAN: "sv, "ain_crash"sv, "el Offset: "sv, "ll Trace:"sv,
     "x version "sv, "d -> "sv, "task:"sv, "OCKUP"sv, "8<--- "sv, "8<--- "sv, "8<--- "sv, "8<--- "sv,
     "ode: "sv, "gin: "sv, "omm: "sv, "reeing unused kernel"sv, "U-Boot "sv, "U-Boot "sv, "U-Boot "sv, "U-Boot "sv,

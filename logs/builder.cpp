@@ -138,7 +138,10 @@ bool Builder::absorb(const Start& start, const Line& line, std::uint64_t number)
   if (line.origin.who == Origin::Who::xen) {
     const bool dump = report_.kind == Kind::register_dump;
     const bool fresh = report_.registers.empty();
-    if (start.kind == Kind::register_dump) {
+    if (fresh && report_.kind == Kind::domain_crash && begins(report_.title, "Triple fault") &&
+        begins(start.title, "*** Dumping Dom")) {
+      same = true;
+    } else if (start.kind == Kind::register_dump) {
       const bool header = begins(start.title, "----[ Xen-");
       same = report_.kind != Kind::debug_key && !begins(start.title, "*** Dumping") && (!header || fresh);
     } else if (start.kind == Kind::domain_crash) {
@@ -181,7 +184,13 @@ bool Builder::absorb_linux(const Start& start, const Line& line, std::uint64_t n
     return true;
   }
   bool same = false;
-  if (start.kind == Kind::oops && report_.kind == Kind::trace) {
+  if (begins(report_.title, "Insufficient stack space") && (start.kind == Kind::panic || start.kind == Kind::oops)) {
+    same = true;
+    report_.kind = start.kind;
+    report_.title = short_title(start.title);
+    died_ = start.kind == Kind::oops;
+    registers_done_ = start.kind == Kind::panic;
+  } else if (start.kind == Kind::oops && report_.kind == Kind::trace) {
     // Up to 4.8 arm64's "Bad mode in .. handler" showed the registers before it died, which shows them again.
     same = report_.frames.empty() && !report_.registers.empty() && number - report_.last_line <= 2;
     if (same) {
@@ -503,6 +512,14 @@ void Builder::take_context(std::string_view text) {
   }
   if (text.find("hypervisor (") != std::string_view::npos || text.find("host state") != std::string_view::npos) {
     return;  // the domain that happened to be current
+  }
+  if (const std::size_t at = text.find(" Triple fault - "); at != std::string_view::npos) {
+    // "hvm.c:1421:d1v0 Triple fault .."
+    const std::string_view word = text.substr(0, at);
+    const std::string_view name = word.substr(word.rfind(':') + 1);
+    report_.domain = number_after(name, "d");
+    report_.vcpu = number_after(name, "v");
+    return;
   }
   if (const std::size_t at = text.find("(d"); at != std::string_view::npos) {
     std::string_view rest = text.substr(at + 2);

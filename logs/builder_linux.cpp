@@ -202,14 +202,30 @@ bool is_row(std::string_view rest) {
     }
     const std::size_t end = std::min(rest.find(' '), rest.size());
     const std::string_view word = rest.substr(0, end);
-    if ((end != 2 && end != 4 && end != 8 && end != 16) ||
-        !std::ranges::all_of(word, [](char c) { return hex_value(c) >= 0 || c == '?' || c == 'x' || c == 'X'; })) {
+    if ((end != 2 && end != 4 && end != 8 && end != 16) || !std::ranges::all_of(word, [](char c) {
+          return hex_value(c) >= 0 || "?xX*"sv.find(c) != std::string_view::npos;
+        })) {
       return false;
     }
     rest.remove_prefix(end);
     ++words;
   }
   return true;
+}
+
+/// Memory about the registers, of Android's kernels of 3.x and 4.x (show_extra_register_data()): "SP: 0xc0dce210:", and
+/// rows as "e210  c0b5c280 ********".
+bool is_memory_dump(std::string_view text) {
+  if (text.back() == ':') {
+    const std::size_t at = text.find(": 0x");
+    std::string_view rest = text.substr(at == std::string_view::npos ? 0 : at + 4);
+    return at != std::string_view::npos && at <= 4 && take_hex(rest, 8) && rest == ":";
+  }
+  if (text.size() < 14 || text[4] != ' ' || text[5] != ' ') {
+    return false;
+  }
+  std::string_view label = text.substr(0, 4);
+  return take_hex(label, 4) && is_row(text.substr(6));
 }
 
 }  // namespace
@@ -346,7 +362,12 @@ Builder::Took Builder::take_linux(std::string_view text, std::uint64_t number) {
       report_.cpu = stalled;  // "1-....: (680 ticks this GP) ..."
       return Took::yes;
     }
-    if (begins(body, "task:") || begins(body, "Task dump for")) {
+    if (begins(body, "Task dump for CPU ")) {
+      // Behind the dump of where RCU's thread ran last comes that of the CPU that stalls.
+      skip_trace_ = skip_trace_ && (!report_.cpu || number_after(body, "CPU ") != report_.cpu);
+      return Took::yes;
+    }
+    if (begins(body, "task:")) {
       return Took::yes;
     }
   }
@@ -401,6 +422,9 @@ Builder::Took Builder::take_linux(std::string_view text, std::uint64_t number) {
   }
   if (begins(body, "Stack:")) {
     in_stack_ = true;
+    return Took::yes;
+  }
+  if (is_memory_dump(body)) {
     return Took::yes;
   }
   if (take_registers(body, number)) {

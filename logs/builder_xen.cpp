@@ -40,6 +40,7 @@ constexpr WordSet kOthers(std::array{
     "No per-CPU stack"sv,
     "Current stack base"sv,
     "DOUBLE FAULT"sv,
+    "Hardware Dom"sv,
 });
 
 /// "fc 0f 0b <48> 8b": bytes of code.

@@ -151,6 +151,24 @@ bool take_bracket(std::string_view& text, Line& line) {
   } else if (is_kernel_time(inside)) {
     line.time = trimmed(inside);
     line.kernel_time = true;
+  } else if (const std::size_t slash = inside.find(" / "); slash != std::string_view::npos) {
+    // Android's "[   26.324608 / 09-26 13:22:37.704][2][662][name]": time, CPU, process and its name
+    if (!is_kernel_time(inside.substr(0, slash)) || !has_time_of_day(inside.substr(slash))) {
+      return false;
+    }
+    line.time = trimmed(inside.substr(0, slash));
+    line.kernel_time = true;
+    line.marked = true;
+    text.remove_prefix(close + 1);
+    for (int part = 0; part < 3 && begins(text, "["); ++part) {
+      const std::size_t end = text.substr(0, 32).find(']');
+      if (end == std::string_view::npos) {
+        break;
+      }
+      text.remove_prefix(end + 1);
+    }
+    (void)take(text, " ");
+    return true;
   } else if (is_date(inside) ||
              // raw ticks: Xen alone prints them
              (line.origin.who == Origin::Who::xen && inside.size() == 16 &&
@@ -294,6 +312,21 @@ bool take_logcat(std::string_view& text) {
   return true;
 }
 
+/// What indents or quotes a log that was pasted: "    [   12.345678] ", "> (XEN) ". Only where a time, a priority or
+/// Xen's mark follows: what a line of a report begins with stays.
+bool take_quote(std::string_view& text, Line& line) {
+  const std::size_t end = text.substr(0, 17).find_first_not_of(" \t>");
+  if (end == std::string_view::npos) {
+    return false;
+  }
+  std::string_view rest = text.substr(end);
+  if (!(rest[0] == '[' ? take_bracket(rest, line) : take_priority(rest, line) || take_writer(rest, line))) {
+    return false;
+  }
+  text = rest;
+  return true;
+}
+
 constexpr WordSet kMonths(std::array{"Jan "sv, "Feb "sv, "Mar "sv, "Apr "sv, "May "sv, "Jun "sv, "Jul "sv, "Aug "sv,
                                      "Sep "sv, "Oct "sv, "Nov "sv, "Dec "sv});
 
@@ -393,6 +426,9 @@ Line strip_prefix(std::string_view text) {
   while (!text.empty() && (text.back() == '\r' || text.back() == '\0')) {
     text.remove_suffix(1);
   }
+  if (text.ends_with("^M")) {
+    text.remove_suffix(2);  // cat -v
+  }
   for (int i = 0; i < kMost; ++i) {
     while (!text.empty() && (text[0] == '\r' || text[0] == '\0')) {
       text.remove_prefix(1);
@@ -407,6 +443,8 @@ Line strip_prefix(std::string_view text) {
     } else if (c == ' ' && begins(text, " kernel:[")) {
       text.remove_prefix(8);
       more = true;
+    } else if ((is_blank(c) || c == '>') && !line.marked) {
+      more = take_quote(text, line);
     } else if (c == '[') {
       more = take_bracket(text, line);
     } else if (c == '(') {

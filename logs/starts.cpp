@@ -134,8 +134,13 @@ bool is_x86_die(std::string_view text) {
     return false;
   }
   std::string_view number = text.substr(at + 3);
-  return std::ranges::all_of(text.substr(at - 4, 4), [](char c) { return hex_value(c) >= 0; }) &&
-         take_decimal(number) && begins(number, "]");
+  if (!std::ranges::all_of(text.substr(at - 4, 4), [](char c) { return hex_value(c) >= 0; }) || !take_decimal(number) ||
+      !take(number, "]")) {
+    return false;
+  }
+  skip_blanks(number);
+  // "SMP", "PREEMPT", "KASAN", or what another CPU broke in with
+  return number.empty() || number.front() == '[' || (number.front() >= 'A' && number.front() <= 'Z');
 }
 
 /// SLUB's "BUG kmalloc-64 (Not tainted): Poison overwritten" (mm/slub.c: slab_bug(), 3.3 on), before that without the
@@ -195,6 +200,14 @@ std::optional<Start> linux_start(std::string_view text) {
       begins(text, "PANIC: early exception ") || is_x86_die(text)) {
     return Start{Kind::oops, text};
   }
+  // Mini-OS, which stub domains run (arch/x86/traps.c)
+  if (begins(text, "Page fault at linear address ") && has(text, ", rip ")) {
+    return Start{Kind::oops, text};
+  }
+  // arm64 (4.14) and arm32 (5.18) say what they die of only behind the registers.
+  if (begins(text, "Insufficient stack space to handle exception!")) {
+    return Start{Kind::panic, text};
+  }
   if (begins(text, "kernel BUG at ")) {
     return Start{Kind::bug, text};
   }
@@ -235,6 +248,11 @@ std::optional<Start> linux_start(std::string_view text) {
 }
 
 std::optional<Start> xen_start(std::string_view text) {
+  // "d1v0 Triple fault - invoking HVM shutdown action 1", with file and line before it up to 4.8 (hvm_triple_fault())
+  if (const std::size_t at = text.substr(0, 64).find("Triple fault - invoking HVM shutdown action ");
+      at != std::string_view::npos) {
+    return Start{Kind::domain_crash, text.substr(at)};
+  }
   if (begins(text, "domain_crash called from") || begins(text, "domain_crash_sync called from")) {
     return Start{Kind::domain_crash, text};
   }
