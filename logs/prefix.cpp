@@ -316,7 +316,7 @@ bool take_logcat(std::string_view& text) {
 /// Xen's mark follows: what a line of a report begins with stays.
 bool take_quote(std::string_view& text, Line& line) {
   const std::size_t end = text.substr(0, 17).find_first_not_of(" \t>");
-  if (end == std::string_view::npos) {
+  if (end == std::string_view::npos || "[<("sv.find(text[end]) == std::string_view::npos) {
     return false;
   }
   std::string_view rest = text.substr(end);

@@ -40,7 +40,11 @@ constexpr int kMostParts = 8;  ///< lines that may meet in one
 
 /// Does a report begin behind what else is in the line? "login: [   12.345678] Unable to handle ..": a prompt has no
 /// line end.
-bool begins_inside(std::string_view text) {
+bool begins_inside(const Line& first) {
+  if (first.kernel_time) {
+    return false;  // nearly every other line: what broke into the kernel's own is not looked for
+  }
+  std::string_view text = first.text;
   for (int i = 1; i < kMostParts; ++i) {
     const std::size_t cut = find_second_line(text);
     if (cut == std::string_view::npos) {
@@ -125,7 +129,7 @@ void Scanner::process() {
     if (open_.empty()) {
       const Line line = strip_prefix(text);
       look_at(line);
-      if (!start_of(line) && !begins_inside(line.text)) {
+      if (!start_of(line) && !begins_inside(line)) {
         continue;
       }
       pass(region.substr(plain, at - raw.size() - plain));
@@ -361,7 +365,7 @@ void Scanner::finish() {
     ++line_;
     const Line line = strip_prefix(raw);
     look_at(line);
-    if (!open_.empty() || start_of(line) || begins_inside(line.text)) {
+    if (!open_.empty() || start_of(line) || begins_inside(line)) {
       take_line(raw);
     } else {
       pass(raw);

@@ -173,15 +173,17 @@ bool take_decoded(std::string_view text, Frame& frame) {
 
 /// A path with a line in it, in brackets or with "[inline]" behind it.
 bool may_be_decoded(std::string_view text) {
-  const std::size_t open = text.find(" (");
-  return (open != std::string_view::npos && text.find(':', open) != std::string_view::npos) ||
-         text.ends_with(" [inline]");
+  const std::size_t blank = text.find(' ');
+  return (blank + 1 < text.size() && text[blank + 1] == '(') || (text.back() == ']' && text.ends_with(" [inline]"));
 }
 
 /// " <IRQ>  [<addr>] name+..": up to 4.13 or so x86 named the stack in the line of its first frame.
 void take_section(std::string_view& text) {
+  if (text.front() != '<') {
+    return;
+  }
   const std::size_t end = text.substr(0, 24).find("> ");
-  if (text.front() == '<' && end != std::string_view::npos && end >= 3 && text.find(' ') == end + 1) {
+  if (end != std::string_view::npos && end >= 3 && text.find(' ') == end + 1) {
     text.remove_prefix(end + 2);
     skip_blanks(text);
   }
