@@ -430,11 +430,14 @@ void Builder::take_task_line(std::string_view text) {
   }
   std::string_view comm;
   for (const auto key : {" Comm: "sv, ", comm: "sv}) {
-    comm = comm.empty() ? text_after(text, key, "ainted") : comm;
+    comm = comm.empty() ? text_after(text, key, "\n") : comm;
   }
-  // "name Not t", "name T"
-  const std::size_t end = comm.rfind(comm.ends_with("Not t") ? " Not" : " T");
-  comm = comm.substr(0, end == std::string_view::npos ? 0 : end);
+  if (const std::size_t taint = comm.find("ainted"); taint != std::string_view::npos) {
+    comm = comm.substr(0, taint);  // "name Not t", "name T"
+    const std::size_t end = comm.rfind(comm.ends_with("Not t") ? " Not" : " T");
+    comm = comm.substr(0, end == std::string_view::npos ? 0 : end);
+  }
+  comm = trimmed(comm);
   // 4.18 on, when a crash kernel is loaded (lib/dump_stack.c)
   comm = comm.substr(0, comm.find(" Kdump: loaded"));
   comm = comm.substr(0, comm.find(" veid: "));  // OpenVZ

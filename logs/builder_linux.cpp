@@ -39,6 +39,8 @@ constexpr WordSet kOthers(std::array{
     "swapper pgtable:"sv,
     "pgd = "sv,
     "PGD "sv,
+    "*pdpt = "sv,
+    "*pde = "sv,
     "#PF: "sv,
     "Oops: "sv,
     "Internal error: "sv,
@@ -375,7 +377,8 @@ Builder::Took Builder::take_linux(std::string_view text, std::uint64_t number) {
     report_.title += " " + std::string(body.substr(0, 280));  // kernels with PREEMPT_RT of 5.10 break the line
     return Took::yes;
   }
-  if ((begins(body, "CPU: ") || begins(body, "Pid: ")) && body.find("ainted") != std::string_view::npos) {
+  if ((begins(body, "CPU: ") && body.find("ainted") != std::string_view::npos) ||
+      (begins(body, "Pid: ") && body.find(", comm: ") != std::string_view::npos)) {
     take_cpu_line(body);
     if (report_.kind == Kind::trace && report_.title == "Call trace" && !report_.comm.empty()) {
       report_.title = "Call trace of " + report_.comm;

@@ -61,6 +61,7 @@ std::optional<Kind> kind_of_bug(std::string_view what) {
                                          "Bad rss-counter"sv,
                                          "non-zero pgtables_bytes"sv,
                                          "assuming "sv,
+                                         "failure at "sv,
                                          "using smp_processor_id"sv,
                                          "using __this_cpu"sv,
                                          "recent printk recursion"sv,

@@ -114,14 +114,15 @@ TraceLine parse_old_arm(std::string_view text, std::vector<Frame>& frames) {
 }
 
 /// "name [module] from name+0x1/0x2 [module]".
-TraceLine parse_new_arm(std::string_view text, std::vector<Frame>& frames) {
+TraceLine parse_new_arm(std::string_view text, std::vector<Frame>& frames, bool indented) {
   Frame callee;
   Frame caller;
   if (!take_bare_name(text, callee)) {
     return {};
   }
   take_module(text, callee);
-  if (!take(text, " from ") || !take_symbol_or_address(text, caller)) {
+  // Where a web page ate the blanks before it, only a symbol is enough.
+  if (!take(text, " from ") || !(indented ? take_symbol_or_address(text, caller) : take_symbol(text, caller))) {
     return {};
   }
   take_module(text, caller);
@@ -406,7 +407,7 @@ TraceLine parse_trace_line(std::string_view text, std::vector<Frame>& frames) {
     return {true, false};
   }
   frames.pop_back();
-  return indented ? parse_new_arm(text, frames) : TraceLine{};
+  return parse_new_arm(text, frames, indented);
 }
 
 bool parse_xen_trace_line(std::string_view text, std::vector<Frame>& frames) {
