@@ -26,7 +26,7 @@ def arguments(argv):
     parser.add_argument("--cores", type=Path, metavar="FOLDER", help="keep a core and the console of each guest there")
     parser.add_argument("--dumps", type=Path, metavar="FOLDER", help="write each guest with `xstack dump` as well, hold those against its trace, and keep them there")
     parser.add_argument("--vmlinux", type=Path, metavar="FOLDER", help="attach gdb-multiarch to each stopped Linux guest whose vmlinux-RELEASE is below FOLDER")
-    parser.add_argument("--keys", action="store_true", help="keep what Xen prints for its debug keys d, 0 and q while each guest runs and when it has stopped")
+    parser.add_argument("--keys", action="store_true", help="type Xen's debug keys d, q and 0 on its console while each guest runs and when it has stopped, and keep what it prints")
     parser.add_argument("--failed-cores", type=Path, metavar="FOLDER", help="the same of those guests whose trace was wrong")
     parser.add_argument("--replay", type=Path, metavar="FOLDER", help="no QEMU: judge --host-xstack on the cores that --cores kept in FOLDER")
     parser.add_argument("--patience", type=float, default=1, metavar="X", help="wait X times as long for everything, on a busy machine")

@@ -51,7 +51,7 @@ class Dom0:
     def __init__(self, machine: Machine, guests, work: Path, xstack=None, deb=None, patience=1, host_xstack=None):
         self.machine, self.guests, self.work = machine, guests, work
         self.xstack, self.deb, self.host_xstack = xstack, deb, host_xstack
-        self.share = work / "share"
+        self.share, self.serial = work / "share", work / "serial.log"
         self.number, self.patience = 0, patience
         self.has_xstack = bool(xstack or deb)
         self.process = None
@@ -133,7 +133,7 @@ class Dom0:
     def command(self):
         m = self.machine
         share = ["-fsdev", f"local,id=share,path={self.share},security_model=none"]
-        common = ["-display", "none", "-monitor", "none", "-nodefaults", "-no-reboot", "-serial", f"file:{self.work}/serial.log"]
+        common = ["-display", "none", "-monitor", "none", "-nodefaults", "-no-reboot", "-chardev", "stdio,id=xen,signal=off", "-serial", "chardev:xen"]
         qemu = QEMU[m.arch][0]
         if m.arch == "amd64":
             return [qemu, "-accel", "tcg,thread=multi", "-machine", "pc", "-cpu", m.cpu, "-smp", "2", "-m", "4096", *common,
@@ -161,12 +161,11 @@ class Dom0:
         if lock:
             argv = ["flock", lock, *argv]
         (self.work / "command").write_text("\n".join(argv) + "\n")
-        self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=open(self.work / "qemu.log", "wb"), stderr=subprocess.STDOUT,
-                                        start_new_session=True)
+        with open(self.serial, "wb") as serial, open(self.work / "qemu.log", "wb") as errors:
+            self.process = subprocess.Popen(argv, bufsize=0, stdin=subprocess.PIPE, stdout=serial, stderr=errors, start_new_session=True)
         say(f"{self.machine.name}: QEMU started (process {self.process.pid})")
         try:
-            serial = self.work / "serial.log"
-            self.wait(lambda: serial.exists() and serial.stat().st_size, 3600, "QEMU to be allowed to start")
+            self.wait(lambda: self.serial.stat().st_size, 3600, "QEMU to be allowed to start")
             self.wait(lambda: (self.share / "ready").exists(), 300, "dom0")
         except BaseException:
             self.__exit__()
@@ -183,21 +182,28 @@ class Dom0:
             if self.process.poll() is None:
                 os.killpg(self.process.pid, 9)
                 self.process.wait()
+        self.process.stdin.close()
         self.lock.close()
         return False
 
     def halted(self):
         """Xen has no more to do, but the machine has no way to be switched off (U-Boot's PSCI of a board)."""
-        serial = self.work / "serial.log"
-        return serial.exists() and b"Hardware Dom0 halted: halting machine" in serial.read_bytes()[-2000:]
+        return b"Hardware Dom0 halted: halting machine" in self.serial.read_bytes()[-2000:]
+
+    def type(self, keys):
+        """On the serial line, which is Xen's console; Xen hands what is typed to dom0 until it is told otherwise (see keys.py)."""
+        try:
+            self.process.stdin.write(keys)
+        except BrokenPipeError:
+            raise LabError(f"{self.machine.name}: QEMU has ended; see {self.serial}") from None
 
     def wait(self, done, seconds, what):
         end = time.monotonic() + seconds * self.patience
         while not done():
             if self.process.poll() is not None:
-                raise LabError(f"{self.machine.name}: QEMU ended while waiting for {what}; see {self.work}/serial.log")
+                raise LabError(f"{self.machine.name}: QEMU ended while waiting for {what}; see {self.serial}")
             if time.monotonic() > end:
-                raise Timeout(f"{self.machine.name}: no {what} within {seconds} s; see {self.work}/serial.log")
+                raise Timeout(f"{self.machine.name}: no {what} within {seconds} s; see {self.serial}")
             time.sleep(0.2)
 
     def run(self, script, seconds=120, check=False):
@@ -226,6 +232,8 @@ class Dom0:
         x86 = self.machine.arch == "amd64"
         config = [f'name="{guest.name}"', f'kernel="/domu/{name}.image"', f"memory={guest.memory}", "vcpus=2",
                   'on_crash="preserve"', 'on_reboot="preserve"', 'on_poweroff="preserve"']
+        if self.machine.pinned:
+            config.append('cpus=["0", "1"]')
         if guest.early:
             config += ['extra="console=hvc0"']
         elif kernel.suite != "bare":

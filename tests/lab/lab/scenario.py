@@ -8,7 +8,7 @@ import subprocess
 import time
 from dataclasses import dataclass, field
 
-from . import attached, builds, compare, console, corefile, dumps, knowledge
+from . import attached, builds, compare, console, corefile, dumps, keys, knowledge
 from .util import LabError, say
 
 # Seconds until a guest is up, and until it has died once it is up. Emulation on a busy machine is slow, so these are long;
@@ -416,17 +416,6 @@ def replay(guest, core, log, program, results):
     return result
 
 
-def debug_keys(dom0, guest, folder, when):
-    """What Xen's debug keys print now, as a pipeline has it: on the serial line, one key after the other."""
-    serial = dom0.work / "serial.log"
-    before = serial.stat().st_size
-    for key in "dq0":
-        dom0.run(f"xl debug-keys {key}", check=True)
-        time.sleep(1)  # d goes from one CPU to the next
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"keys-{when}.log").write_bytes(serial.read_bytes()[before:])
-
-
 def play(dom0, guest, results, options, signals):
     """One guest from creation to destruction. Raises LabError when the guest itself does not do what it should."""
     result, cores, host_xstack = Result(guest.name), options.cores, options.host_xstack
@@ -437,7 +426,7 @@ def play(dom0, guest, results, options, signals):
         truth = console.backtraces(dom0.console(guest))
         look = Looker(dom0, guest, domid, result, results) if dom0.has_xstack else None
         if options.keys and guest.end != "crashed" and guest.way not in ("entry", "decompressor"):
-            debug_keys(dom0, guest, results / guest.name, "running")
+            keys.keep(dom0, guest, domid, results / guest.name, "running")
         if look and guest.end != "crashed":
             report = look.alive()
             if report and guest.way in DIES + ("spin", "bare"):  # these stacks do not change while the guest runs
@@ -462,7 +451,7 @@ def play(dom0, guest, results, options, signals):
             look.xenctx()
             (look.folder / "console.log").write_text(dom0.console(guest))
         if options.keys:
-            debug_keys(dom0, guest, results / guest.name, "stopped")
+            keys.keep(dom0, guest, domid, results / guest.name, "stopped")
         if options.failed_cores and not result.right:
             cores = options.failed_cores
         if cores and guest.kind == "pv" and guest.way in ("entry", "early"):
