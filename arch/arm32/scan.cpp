@@ -29,7 +29,7 @@ std::optional<Frame> scan_for_caller(StepContext& context, const Frame& callee) 
   }
   const auto function = context.code.function_at(lookup_address(callee));
   const std::uint64_t end = (callee.sp->value / kStackSize + 1) * kStackSize;
-  std::optional<Frame> through_register;
+  std::optional<Frame> first;  // of those that may have called any function
   for (std::uint64_t at = callee.sp->value; at < end; at += 4) {
     const auto word = context.memory.read_value<std::uint32_t>(GuestVirt(at));
     if (!word) {
@@ -43,15 +43,15 @@ std::optional<Frame> scan_for_caller(StepContext& context, const Frame& callee) 
     if (!site) {
       continue;
     }
-    if (!site->target) {
-      if (!through_register) {
-        through_register = guess(*word, at);
+    if (function && site->target) {
+      if (*site->target == function->start) {
+        return guess(*word, at);
       }
-    } else if (!function || *site->target == function->start) {
-      return guess(*word, at);
+    } else if (!first) {
+      first = guess(*word, at);
     }
   }
-  return through_register;
+  return first;
 }
 
 }  // namespace xstack::arm32

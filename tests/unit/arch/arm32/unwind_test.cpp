@@ -193,6 +193,17 @@ TEST(Arm32Unwind, GuessesAreMarkedAndStayMarked) {
   }
 }
 
+TEST(Arm32Unwind, OfCodeWithoutANameTheNearestCallIsGuessed) {
+  Machine32 m;
+  m.set(kPc, 0xbf000100);  // a module that nothing is known of: the kernel calls it through a pointer
+  put_words(m.memory, 0xc0103020, {0xe12fff33});
+  m.stack(0xd0001f00, {0xc0103024, 0xc0102008});
+  const Walk walk = m.walk();
+  ASSERT_GE(walk.frames.size(), 2U);
+  EXPECT_EQ(walk.frames[1].pc.value, 0xc0103024U);
+  EXPECT_EQ(walk.frames[1].found_by, FoundBy::scan);
+}
+
 TEST(Arm32Unwind, ACircleEnds) {
   Machine32 m;
   m.set(kPc, 0xc0101080);
