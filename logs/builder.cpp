@@ -53,6 +53,17 @@ std::string short_title(std::string_view text) {
   return std::string(trimmed(text).substr(0, kLongestTitle));
 }
 
+/// Where Xen prints another register under this name (xen/arch/arm/traps.c, 4.4 to 4.20): r11 for FIQ's r12, and of a
+/// 32-bit guest on arm64 x30, which is FIQ's LR, for USR's.
+bool is_another_register(std::string_view name, std::string_view arch) {
+  return name == "r12_fiq" || (name == "lr_usr" && arch == "arm64");
+}
+
+/// arm32: where Linux takes an exception, LR of that mode holds the handler's address: no return address.
+bool is_handlers_lr(std::string_view name) {
+  return name == "lr_irq" || name == "lr_abt" || name == "lr_und" || name == "lr_fiq";
+}
+
 }  // namespace
 
 Builder::Builder(const Start& start, const Line& line, std::uint64_t number, std::uint64_t first_number)
@@ -389,11 +400,14 @@ bool Builder::take_registers(std::string_view text, std::uint64_t number) {
   if (!parse_register_line(text, found)) {
     return false;
   }
+  if (report_.origin.who == Origin::Who::xen) {
+    std::erase_if(found, [&](const auto& entry) { return is_another_register(entry.first, report_.arch); });
+  }
   for (const auto& [name, value] : found) {
     if (name == "pc" || name == "lr" || name == "rip" || name == "eip" || name == "elr_el1" || begins(name, "lr_")) {
       Frame frame;
       frame.address = value;
-      frame.exact = name[0] != 'l';
+      frame.exact = name[0] != 'l' || is_handlers_lr(name);
       add_spot(number, Spot::What::register_value, std::move(frame));
     }
   }

@@ -174,7 +174,7 @@ Builder::Took Builder::take_xen(std::string_view text, std::uint64_t number) {
     return Took::yes;
   }
   take_context(body);
-  if (begins(body, "*** ") || kOthers.begins(body) ||
+  if ((begins(body, "*** ") && !begins(body, "*** Serial input ")) || kOthers.begins(body) ||
       (begins(body, "Domain ") && body.find("crashed") != std::string_view::npos)) {
     return Took::yes;
   }

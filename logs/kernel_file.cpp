@@ -89,6 +89,7 @@ Result<std::unique_ptr<KernelFile>> KernelFile::open(const std::string& path,
       return tl::unexpected(text.error());
     }
     file->table_ = std::move(text->table);
+    file->has_modules_ = file->table_.has_modules();
   }
   static constexpr std::array<std::string_view, 8> kMarks = {"_stext",     "_text",      "stext",     "_etext",
                                                              "_sinittext", "_einittext", "idle_vcpu", "dom_xen"};

@@ -42,7 +42,10 @@ class KernelFile {
   [[nodiscard]] bool is_xen() const { return is_xen_; }
   [[nodiscard]] std::uint64_t text_begin() const { return text_begin_; }
   [[nodiscard]] std::uint64_t text_end() const { return text_end_; }
-  [[nodiscard]] bool is_text(std::uint64_t address) const { return address >= text_begin_ && address < text_end_; }
+  /// Code of modules too, where the file has those: a copy of /proc/kallsyms.
+  [[nodiscard]] bool is_text(std::uint64_t address) const {
+    return (address >= text_begin_ && address < text_end_) || (has_modules_ && table_.is_module_code(address));
+  }
   /// Initialisation code too, which is gone once the kernel is up: outermost frames are still in it.
   [[nodiscard]] bool is_code(std::uint64_t address) const {
     return is_text(address) || (address >= init_begin_ && address < init_end_);
@@ -92,6 +95,7 @@ class KernelFile {
   std::uint64_t init_begin_ = 0;
   std::uint64_t init_end_ = 0;
   bool is_xen_ = false;
+  bool has_modules_ = false;
 };
 
 }  // namespace xstack::logs

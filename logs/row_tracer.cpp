@@ -63,11 +63,17 @@ class PrintedMemory final : public VirtMemory {
     }
   }
 
+  /// What the kernel writes to, link-time addresses: the stack of the first task is there, and the file has it empty.
+  void hide(std::uint64_t begin, std::uint64_t end) {
+    hidden_begin_ = begin;
+    hidden_end_ = end;
+  }
+
   tl::expected<std::size_t, Fault> read_some(GuestVirt at, std::span<std::byte> out) override {
     std::span<const std::byte> from;
     if (at.value >= stack_at_ && at.value - stack_at_ < stack_.size()) {
       from = std::span(stack_).subspan(at.value - stack_at_);
-    } else {
+    } else if (at.value - slide_ < hidden_begin_ || at.value - slide_ >= hidden_end_) {
       from = image_.at(at.value - slide_, out.size());
     }
     if (from.empty()) {
@@ -81,6 +87,8 @@ class PrintedMemory final : public VirtMemory {
  private:
   const FileImage& image_;
   std::uint64_t slide_;
+  std::uint64_t hidden_begin_ = 0;
+  std::uint64_t hidden_end_ = 0;
   std::uint64_t stack_at_ = 0;
   std::vector<std::byte> stack_;
 };
@@ -158,10 +166,7 @@ std::optional<CpuState> cpu_of(const Report& report, const ArchOps& arch) {
     }
   };
   for (const auto& [name, value] : report.registers) {
-    // Xen prints r11 in the place of FIQ's r12 (xen/arch/arm/traps.c, 4.4 to 4.20).
-    if (name != "r12_fiq") {
-      put(table_name(arch.id, name), value);
-    }
+    put(table_name(arch.id, name), value);
   }
   if (arch.id == ArchId::arm32) {
     const std::uint64_t psr = value_of(report, "cpsr").value_or(0x13);
@@ -184,6 +189,26 @@ std::optional<CpuState> cpu_of(const Report& report, const ArchOps& arch) {
     cpu.user = pc && (*pc >> (arch.id == ArchId::x86_64 ? 63 : 31) & 1) == 0;
   }
   return cpu.regs.known(arch.pc) ? std::optional(std::move(cpu)) : std::nullopt;
+}
+
+/// May a module of the kernel lie there, when its files say nothing of modules? On ARM they lie just below the kernel,
+/// where no other kernel's code is, wherever KASLR put that. On x86 they are at the same place for all kernels: only
+/// the code can tell there whether a word is a return address of this one.
+bool may_be_module(ArchId arch, KernelFile& file, std::uint64_t slide, std::uint64_t address) {
+  constexpr std::uint64_t kMiB = 1ULL << 20;
+  const std::uint64_t text = file.text_begin() + slide;
+  switch (arch) {
+    case ArchId::arm32: {
+      const std::uint64_t page_offset = text & ~(16 * kMiB - 1);
+      return address >= page_offset - 16 * kMiB && address < page_offset;
+    }
+    case ArchId::arm64:
+      return text > 2048 * kMiB && address >= text - 2048 * kMiB && address < text;
+    case ArchId::x86_64:
+      return file.image().end() != 0 && address >= 0xffffffffc0000000ULL && address < 0xffffffffff000000ULL;
+    default:
+      return false;
+  }
 }
 
 UnwindTables find_tables(ArchId arch, KernelFile& file, std::uint64_t slide) {
@@ -248,9 +273,18 @@ bool RowTracer::trace(Report& report, KernelFile& file, std::uint64_t slide) {
   }
   const auto id = arch_of(report, file);
   const ArchOps* arch = id ? &arch_ops(*id) : nullptr;
-  const auto cpu = arch != nullptr ? cpu_of(report, *arch) : std::nullopt;
-  if (!cpu || (!cpu->user && !file.is_code(*cpu->regs.get(arch->pc) - slide))) {
-    return false;  // another kernel's, or one that KASLR moved nobody knows how far
+  auto cpu = arch != nullptr ? cpu_of(report, *arch) : std::nullopt;
+  if (!cpu) {
+    return false;
+  }
+  const std::uint64_t pc = *cpu->regs.get(arch->pc);
+  if (!cpu->user && !file.is_code(pc - slide)) {
+    if (!may_be_module(*id, file, slide, pc)) {
+      return false;  // another kernel's, or one that KASLR moved nobody knows how far
+    }
+    if (arch->lr) {
+      cpu->regs.forget(*arch->lr);  // without the module's code nobody can tell whether it still is a return address
+    }
   }
   if (tables_.size() >= kMostTables) {
     tables_.clear();
@@ -261,6 +295,7 @@ bool RowTracer::trace(Report& report, KernelFile& file, std::uint64_t slide) {
   }
   PrintedMemory memory(file.image(), slide);
   memory.put_stack(*report.stack_pointer, report.stack, report.stack_word);
+  memory.hide(file.well_known("_sdata").value_or(0), file.well_known("_edata").value_or(0));
   SlidCode code(file, slide);
   StepContext context{*cpu, memory, code, tables->second, true};
   const Walk walk = walk_stack(context);

@@ -16,6 +16,12 @@ constexpr std::size_t kMaxNames = std::size_t{1} << 30;
 constexpr std::size_t kMaxModules = 65535;
 constexpr std::size_t kMaxSymbols = std::size_t{1} << 31;
 
+constexpr std::uint64_t kPage = 4096;
+
+bool is_code(char type) {
+  return type == 'T' || type == 't' || type == 'W' || type == 'w';
+}
+
 bool is_absolute(char type) {
   return type == 'A' || type == 'a';
 }
@@ -145,6 +151,25 @@ std::optional<CodeSymbol> SymbolTable::symbol_at(std::uint64_t address) const {
   }
   const std::uint64_t length = last ? size : above->address - start;
   return CodeSymbol{std::string(name_of(*best)), GuestVirt(start), length, modules_[best->module]};
+}
+
+bool SymbolTable::is_module_code(std::uint64_t address) const {
+  const auto above = std::upper_bound(rows_.begin(), rows_.end(), address,
+                                      [](std::uint64_t value, const Row& row) { return value < row.address; });
+  if (above == rows_.begin()) {
+    return false;
+  }
+  const Row& below = *(above - 1);
+  const bool last = above == rows_.end() || above->module != below.module;
+  if (below.module == 0 || (last && (address ^ below.address) >= kPage)) {
+    return false;
+  }
+  for (auto row = above; row != rows_.begin() && (row - 1)->address == below.address; --row) {
+    if (is_code(row[-1].type)) {
+      return true;
+    }
+  }
+  return false;
 }
 
 std::optional<std::uint64_t> SymbolTable::address_of(std::string_view name) const {

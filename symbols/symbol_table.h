@@ -33,6 +33,10 @@ class SymbolTable {
   [[nodiscard]] std::optional<CodeSymbol> symbol_at(std::uint64_t address) const;
   [[nodiscard]] std::optional<std::uint64_t> address_of(std::string_view name) const;
 
+  /// Is there code of a module, as far as its symbols tell? The last of them reaches to the end of its page.
+  [[nodiscard]] bool is_module_code(std::uint64_t address) const;
+  [[nodiscard]] bool has_modules() const { return modules_.size() > 1; }
+
   /// Calls `visit(name, address, size)` for the kernel's own symbols, in the order of their addresses; size 0 when the
   /// file does not say.
   template <class Visit>

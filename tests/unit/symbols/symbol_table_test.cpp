@@ -107,6 +107,24 @@ TEST(SymbolTable, TheKernelsOwnSymbolBeforeAModulesOfTheSameName) {
   EXPECT_EQ(table.address_of("only_here"), std::nullopt) << "names of the kernel only, as CodeInfo has it";
 }
 
+TEST(SymbolTable, CodeOfModulesReachesToTheEndOfItsPage) {
+  SymbolTable table;
+  table.add(0xbf000000, 0, 't', "one_first", "one");
+  table.add(0xbf000100, 0, 't', "one_last", "one");
+  table.add(0xbf002000, 0, 'd', "one_data", "one");
+  table.add(0xbf005000, 0, 'T', "two_only", "two");
+  table.add(0xc0008000, 0, 'T', "_text");
+  table.sort();
+  EXPECT_TRUE(table.has_modules());
+  for (const std::uint64_t code : {0xbf000000U, 0xbf0000ffU, 0xbf000200U, 0xbf005000U, 0xbf005fffU}) {
+    EXPECT_TRUE(table.is_module_code(code)) << std::hex << code;
+  }
+  for (const std::uint64_t other : {0xbeffffffU, 0xbf002000U, 0xbf004000U, 0xbf006000U, 0xc0008000U}) {
+    EXPECT_FALSE(table.is_module_code(other)) << std::hex << other;
+  }
+  EXPECT_FALSE(SymbolTable().has_modules());
+}
+
 TEST(SymbolTable, FilesOfALinkedKernelSlide) {
   SymbolTable linked;
   linked.add(0xffffffff81000000, 0, 'T', "_text");

@@ -4,13 +4,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <set>
+#include <span>
 #include <sstream>
 #include <thread>
 
 #include "symbols/debug_file.h"
+#include "tests/support/elf_builder.h"
 #include "tests/support/json_schema.h"
 #include "tests/unit/guest/scratch_directory.h"
 #include "tools/cli/run.h"
@@ -276,6 +279,45 @@ TEST_F(LogCommand, RegistersAndRowsMakeATrace) {
   EXPECT_THAT(validator.errors(report), IsEmpty());
 }
 
+TEST_F(LogCommand, WhatTheKernelWritesIsNotReadFromItsFile) {
+  // The stack of the first task is in the kernel's data: the file has zeros there, which would look like its end.
+  constexpr std::uint64_t kData = 0xffff800009100000;
+  auto image = test::build_elf(EM_AARCH64, {{"_stext", 0xffff800008000000},
+                                            {"lab_inner", 0xffff800008010000, 0x100},
+                                            {"lab_middle", 0xffff800008010100, 0x100},
+                                            {"lab_end", 0xffff800008010200},
+                                            {"_etext", 0xffff800009000000},
+                                            {"_sdata", kData},
+                                            {"_edata", kData + 0x1000}});
+  Elf64_Phdr data{};
+  data.p_type = PT_LOAD;
+  data.p_vaddr = kData;
+  data.p_filesz = data.p_memsz = 0x1000;
+  data.p_offset = image.size() + sizeof data;
+  Elf64_Ehdr header;
+  std::memcpy(&header, image.data(), sizeof header);
+  header.e_phoff = image.size();
+  header.e_phnum = 1;
+  header.e_phentsize = sizeof data;
+  std::memcpy(image.data(), &header, sizeof header);
+  const auto bytes = std::as_bytes(std::span(&data, 1));
+  image.insert(image.end(), bytes.begin(), bytes.end());
+  image.resize(image.size() + 0x1000);
+  const auto vmlinux = file("vmlinux", std::string(reinterpret_cast<const char*>(image.data()), image.size()));
+  const auto log = file("log",
+                        "(XEN) *** Dumping CPU0 guest state (d5v1): ***\n"
+                        "(XEN) ----[ Xen-4.17.5  arm64  debug=n  Not tainted ]----\n"
+                        "(XEN) CPU:    0\n(XEN) PC:     ffff800008010040\n(XEN) LR:     ffff800008010140\n"
+                        "(XEN) SP_EL0: 0000ffffd8e1a2b0\n(XEN) SP_EL1: ffff80000a25be20\n"
+                        "(XEN) CPSR:   0000000060000005 MODE:64-bit EL1h (Guest Kernel, handler)\n"
+                        "(XEN)      X0: 0000000000000000  X1: 0000000000000001  X2: 0000000000000001\n"
+                        "(XEN)     X27: 0000000000000000 X28: 0000000000000000  FP: ffff80000a25be20\n(XEN) \n"
+                        "(XEN) Guest stack trace from sp=ffff80000a25be20:\n"
+                        "(XEN)    ffff800009100e00 ffff800008010140 0000000000000000 0000000000000000\n");
+  (void)run({"--debug-dir", "none", "-s", "d5=" + vmlinux, log});
+  EXPECT_THAT(out_, HasSubstr("#   lab_middle+0x40/0x100 (frame)\n# it ends here: stack unreadable\n"));
+}
+
 TEST_F(LogCommand, WithoutRecordsTheWordsOfTheStackAreGuesses) {
   const auto map = file("System.map",
                         "ffffffff81000000 T _stext\nffffffff8102c100 T lab_hypercall\n"
@@ -305,12 +347,51 @@ TEST_F(LogCommand, WordsOfA32BitGuestAreSplit) {
   EXPECT_THAT(names, testing::IsSupersetOf({"lab_pc", "lab_idle", "lab_caller"}));
 }
 
+/// What the guest of the first report in xen-keys-arm32-guest-on-arm64-real was: a module that spins in its functions.
+std::vector<std::string> spinning_frames(const std::string& json_lines) {
+  std::vector<std::string> frames;
+  std::istringstream lines(json_lines);
+  for (std::string line; std::getline(lines, line);) {
+    const auto report = nlohmann::json::parse(line);
+    if (report.at("registers").value("pc", "") == "0xbf00501c") {
+      for (const auto& frame : report.at("frames")) {
+        const std::string name = frame.value("symbol", frame.value("address", "?"));
+        frames.push_back(name + (frame.contains("module") ? " " + frame.value("module", "") : "") +
+                         (frame.contains("guess") ? " ?" : ""));
+      }
+    }
+  }
+  return frames;
+}
+
+constexpr std::string_view kSpinningKernel =
+    "c0400000 T _stext\nc0400150 T ret_from_fork\nc0400180 T lab_end\nc0472054 T kthread_complete_and_exit\n"
+    "c0472078 t kthread\nc047216c T lab_end2\nc0e53c94 T dump_stack_lvl\nc0e53ce0 T dump_stack\nc1000000 D _etext\n";
+
+TEST_F(LogCommand, AVcpuInAModuleHasATrace) {
+  const std::string kernel(kSpinningKernel);
+  const auto map = file("System.map", kernel);
+  const auto kallsyms = file("kallsyms", kernel +
+                                             "bf005000 t lab_inner\t[labmod]\nbf005060 t lab_middle\t[labmod]\n"
+                                             "bf005078 t lab_outer\t[labmod]\nbf005090 t lab_thread\t[labmod]\n"
+                                             "bf007000 d lab_go\t[labmod]\n");
+  const std::string log = form("xen-keys-arm32-guest-on-arm64-real");
+  (void)run({"--json", "--debug-dir", "none", "-s", "d1=" + map, log});
+  EXPECT_THAT(spinning_frames(out_), testing::ElementsAre("0xbf00501c", "kthread ?", "ret_from_fork ?"));
+  (void)run({"--json", "--debug-dir", "none", "-s", "d1=" + kallsyms, log});
+  EXPECT_THAT(spinning_frames(out_),
+              testing::ElementsAre("lab_inner labmod", "lab_middle labmod ?", "lab_outer labmod ?",
+                                   "lab_thread labmod ?", "kthread ?", "ret_from_fork ?"));
+  (void)run({"--debug-dir", "none", "-s", "d1=" + kallsyms, log});
+  EXPECT_THAT(out_, HasSubstr("PC:     bf00501c  # lab_inner+0x1c/0x60 [labmod]"));
+}
+
 TEST_F(LogCommand, SymbolsDoNotChangeSignatures) {
   const auto map = file("System.map",
                         "ffff800008000000 T _stext\nffff80000808cb00 T lab\nffff800008100000 T lab_end\n"
                         "ffff800009000000 T _etext\n");
   for (const char* name : {"xen-domain-crash-arm64", "xen-domain-crash-pv", "arm64-oops", "arm32-panic-5.10-old",
-                           "xen-panic-x86", "xen-key-d-arm32-guest-on-arm64"}) {
+                           "xen-panic-x86", "xen-key-d-arm32-guest-on-arm64", "xen-keys-arm32-guest-on-arm64-real"}) {
     const std::string without = signature(name);
     (void)run({"--json", "-s", map, form(name)});
     EXPECT_EQ(nlohmann::json::parse(out_.substr(0, out_.find('\n'))).at("signature"), without) << name;
