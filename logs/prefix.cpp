@@ -403,15 +403,15 @@ bool take_bare_time(std::string_view& text, Line& line) {
 bool take_lava(std::string_view& text) {
   std::string_view rest = text;
   (void)take(rest, "- ");
-  if (!take(rest, "{\"dt\": \"")) {
+  if (!take(rest, R"({"dt": ")")) {
     return false;
   }
-  const std::size_t key = rest.substr(0, 120).find("\"msg\": \"");
+  const std::size_t key = rest.substr(0, 120).find(R"("msg": ")");
   if (key == std::string_view::npos) {
     return false;
   }
   rest.remove_prefix(key + 8);
-  if (rest.ends_with("\"}")) {
+  if (rest.ends_with(R"("})")) {
     rest.remove_suffix(2);
   }
   text = rest;

@@ -110,7 +110,6 @@ void Scanner::process() {
     if (open_.empty()) {
       const std::size_t hit = find_anchor(region, at, line_);
       if (hit == std::string_view::npos) {
-        at = region.size();
         break;
       }
       const std::size_t before = region.rfind('\n', hit);

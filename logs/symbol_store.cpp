@@ -170,7 +170,7 @@ SymbolStore::Files SymbolStore::kernel_files(const Report& report) {
   if (!release.empty()) {
     for (const auto& directory : directories_) {
       for (const char* form : {"/System.map-", "/boot/System.map-"}) {
-        paths.push_back(directory + form + release);
+        paths.push_back(fmt::format("{}{}{}", directory, form, release));
       }
     }
   }
@@ -187,7 +187,7 @@ SymbolStore::Files SymbolStore::files_for(const Report& report) {
   if (const auto found = chosen_.find(key); found != chosen_.end()) {
     return found->second;
   }
-  const Files files = choose(report);
+  Files files = choose(report);
   if (chosen_.size() < kMostChosen) {
     chosen_[key] = files;
   }

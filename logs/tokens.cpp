@@ -280,7 +280,6 @@ std::optional<std::uint64_t> take_value(std::string_view& text) {
   std::string_view rest = text;
   std::optional<std::uint64_t> value;
   for (bool segment = true; segment;) {
-    segment = false;
     if (begins(rest, "[<")) {
       if (!take_bracketed(rest, value)) {
         return std::nullopt;

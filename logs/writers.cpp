@@ -272,7 +272,7 @@ void JunitWriter::add(const Report& report, bool failure) {
     return;
   }
   Suite& suite = suites_.back();
-  std::string text = fmt::format("    <testcase classname=\"{}\" name=\"{}: {}\"", escape_xml(suite.file),
+  std::string text = fmt::format(R"(    <testcase classname="{}" name="{}: {}")", escape_xml(suite.file),
                                  to_string(report.kind), escape_xml(report.title));
   if (!failure) {
     text += "/>\n";

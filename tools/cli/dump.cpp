@@ -34,9 +34,9 @@ class ProgressLine {
     shown_ = now;
     const double seconds = std::chrono::duration<double>(now - *started_).count();
     const double rate = static_cast<double>(done - done_before_) / seconds;
-    const auto left = static_cast<std::uint64_t>(static_cast<double>(all - done) / rate + 0.5);
+    const double left = static_cast<double>(all - done) / rate;
     const std::string line =
-        fmt::format("{:.0f} of {:.0f} MiB, {:.0f} MiB/s, {} s left", static_cast<double>(done) / kMib,
+        fmt::format("{:.0f} of {:.0f} MiB, {:.0f} MiB/s, {:.0f} s left", static_cast<double>(done) / kMib,
                     static_cast<double>(all) / kMib, rate / kMib, left);
     (void)err_.write(fmt::format("\r{:<60}", line));
     dirty_ = true;

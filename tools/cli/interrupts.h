@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
-#include <signal.h>  // struct sigaction is POSIX's, which <csignal> need not declare
+// struct sigaction is POSIX's, which <csignal> need not declare.
+#include <signal.h>  // NOLINT(modernize-deprecated-headers)
 
 #include <array>
 
