@@ -66,7 +66,7 @@ Result<ExitStatus> run_parsed(std::span<const std::string> arguments, const Back
     options->profile = std::make_shared<const Board>(std::move(*board));
   }
   std::optional<std::string> cut_short;
-  const auto status = dispatch({*options, backend, console, &cut_short});
+  auto status = dispatch({*options, backend, console, &cut_short});
   if (status && *status == ExitStatus::whole && cut_short) {
     complain(console, "a partial answer, since the file is not whole: " + *cut_short);
     return ExitStatus::partial;
