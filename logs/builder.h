@@ -60,6 +60,18 @@ class Builder {
   [[nodiscard]] bool is_said_again(const Start& start, std::uint64_t number);
   [[nodiscard]] Took take_lead_in(char first);
   [[nodiscard]] Took take_linux(std::string_view text, std::uint64_t number);
+  // Linux's lines by what they begin with; nothing: it is another that begins so.
+  using Taken = std::optional<Took>;
+  [[nodiscard]] Taken take_known(std::string_view body, std::uint64_t number);
+  [[nodiscard]] Taken take_place(std::string_view body, std::uint64_t number);
+  [[nodiscard]] Taken take_counter(std::string_view body, std::uint64_t number);
+  [[nodiscard]] Taken take_module_list(std::string_view body, std::uint64_t number);
+  [[nodiscard]] Taken take_cpu(std::string_view body, std::uint64_t number);
+  [[nodiscard]] Taken take_process(std::string_view body, std::uint64_t number);
+  [[nodiscard]] Taken take_kaslr(std::string_view body, std::uint64_t number);
+  [[nodiscard]] Taken take_end(std::string_view body, std::uint64_t number);
+  [[nodiscard]] Taken take_stack_header(std::string_view body, std::uint64_t number);
+  [[nodiscard]] Taken take_stall(std::string_view body);
   [[nodiscard]] Took take_xen(std::string_view text, std::uint64_t number);
   [[nodiscard]] bool take_frames(std::string_view text, std::uint64_t number);
   [[nodiscard]] bool take_stack_row(std::string_view text, std::uint64_t number);

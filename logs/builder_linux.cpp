@@ -277,8 +277,167 @@ Builder::Took Builder::take_lead_in(char first) {
   }
 }
 
+Builder::Taken Builder::take_known(std::string_view body, std::uint64_t number) {
+  using Take = Taken (Builder::*)(std::string_view, std::uint64_t);
+  using Entry = std::pair<std::string_view, Take>;
+  static constexpr WordMap kKnown(
+      std::array{Entry{"PC is at ", &Builder::take_place}, Entry{"LR is at ", &Builder::take_place},
+                 Entry{"pc : ", &Builder::take_counter}, Entry{"lr : ", &Builder::take_counter},
+                 Entry{"RIP: ", &Builder::take_counter}, Entry{"EIP: ", &Builder::take_counter},
+                 Entry{"IP: ", &Builder::take_counter}, Entry{"Modules linked in:", &Builder::take_module_list},
+                 Entry{"CPU", &Builder::take_cpu}, Entry{"Pid: ", &Builder::take_cpu},
+                 Entry{"Process ", &Builder::take_process}, Entry{"Kernel Offset: ", &Builder::take_kaslr},
+                 Entry{"---[ end ", &Builder::take_end}, Entry{"Stack:", &Builder::take_stack_header}});
+  const Take* const take_it = kKnown.find(body);
+  return take_it != nullptr ? (this->**take_it)(body, number) : std::nullopt;
+}
+
+/// arm32's "PC is at name+0x1/0x2", and LR.
+Builder::Taken Builder::take_place(std::string_view body, std::uint64_t number) {
+  const bool pc = body.front() == 'P';
+  body.remove_prefix(9);
+  Frame frame;
+  frame.exact = pc;
+  if (take_symbol(body, frame)) {
+    take_module(body, frame);
+    add_spot(number, Spot::What::frame, frame);
+    if (pc && !pc_) {
+      pc_ = std::move(frame);
+    }
+  }
+  return Took::yes;
+}
+
+/// "pc : name+0x1/0x2", "RIP: 0010:name+..", "RIP: e030:[<addr>]  [<addr>] name+..", "IP: [<addr>] name+..".
+Builder::Taken Builder::take_counter(std::string_view body, std::uint64_t number) {
+  const char first = body.front();
+  const bool user = begins(body, "RIP: 0033:") || begins(body, "RIP: e033:");
+  const std::size_t plus = body.find("+0x");
+  if (plus != std::string_view::npos && !(user && plus > 64)) {
+    std::size_t at = body.rfind(' ', plus);
+    if (const std::size_t colon = body.rfind(':', plus); colon != std::string_view::npos && colon > at) {
+      at = colon;
+    }
+    std::string_view token = body.substr(at + 1);
+    Frame frame;
+    frame.exact = first != 'l';
+    if (take_symbol(token, frame)) {
+      take_module(token, frame);
+      add_spot(number, Spot::What::frame, frame);
+      if (first != 'l' && !pc_ && !registers_done_) {
+        pc_ = std::move(frame);
+      }
+    }
+  }
+  (void)take_registers(body, number);
+  if (report_.arch.empty() && (first == 'R' || first == 'E')) {
+    report_.arch = first == 'R' ? "x86_64" : "x86_32";
+  }
+  if (first == 'E' && !report_.cpu) {
+    report_.cpu = number_after(body, " CPU: ");  // i386 up to 3.9
+  }
+  return Took::yes;
+}
+
+Builder::Taken Builder::take_module_list(std::string_view body, std::uint64_t /*number*/) {
+  if (report_.modules.empty()) {
+    take_modules(body.substr(18));
+  }
+  return Took::yes;
+}
+
+/// Who runs, on which CPU; and the CPUs that a panic stops.
+Builder::Taken Builder::take_cpu(std::string_view body, std::uint64_t /*number*/) {
+  if ((begins(body, "CPU: ") && body.find("ainted") != std::string_view::npos) ||
+      (begins(body, "Pid: ") && body.find(", comm: ") != std::string_view::npos)) {
+    take_cpu_line(body);
+    if (report_.kind == Kind::trace && report_.title == "Call trace" && !report_.comm.empty()) {
+      report_.title = "Call trace of " + report_.comm;
+    }
+    // Another CPU's, when the report has its trace already.
+    frames_done_ = frames_done_ || !report_.frames.empty();
+    registers_done_ = registers_done_ || frames_done_;
+    return Took::yes;
+  }
+  if (begins(body, "CPU ") && body.size() < 10 && !report_.cpu) {
+    std::string_view number_alone = body.substr(4);  // x86 up to 3.8
+    report_.cpu = take_decimal(number_alone);
+    return Took::yes;
+  }
+  if (body.front() == 'C' && body.ends_with(": stopping")) {
+    frames_done_ = true;
+    registers_done_ = true;
+    return Took::yes;
+  }
+  return std::nullopt;
+}
+
+/// "Process sh (pid: 93, stack limit = 0x..)".
+Builder::Taken Builder::take_process(std::string_view body, std::uint64_t /*number*/) {
+  if (!report_.comm.empty() || report_.kind == Kind::hung_task) {
+    return std::nullopt;
+  }
+  if (const std::size_t at = body.rfind(" (pid: "); at != std::string_view::npos && at > 8) {
+    report_.comm = std::string(body.substr(8, std::min<std::size_t>(at - 8, 64)));
+    report_.pid = report_.pid ? report_.pid : number_after(body.substr(at), "pid: ");
+  }
+  return Took::yes;
+}
+
+Builder::Taken Builder::take_kaslr(std::string_view body, std::uint64_t /*number*/) {
+  std::string_view value = body.substr(15);
+  if (begins(value, "disabled")) {
+    report_.kaslr_offset = 0;
+  } else if (take(value, "0x")) {
+    report_.kaslr_offset = take_hex(value);
+  }
+  return Took::yes;
+}
+
+Builder::Taken Builder::take_end(std::string_view body, std::uint64_t /*number*/) {
+  if (begins(body, "---[ end Kernel panic")) {
+    return Took::last;
+  }
+  if (!begins(body, "---[ end trace")) {
+    return std::nullopt;
+  }
+  ending_ = true;
+  in_trace_ = false;
+  return Took::yes;
+}
+
+Builder::Taken Builder::take_stack_header(std::string_view /*body*/, std::uint64_t /*number*/) {
+  in_stack_ = true;
+  return Took::yes;
+}
+
+/// What RCU says of a stall beyond its traces.
+Builder::Taken Builder::take_stall(std::string_view body) {
+  if (body.find("grace-period kthread stack dump") != std::string_view::npos ||
+      body.find("Stack dump where RCU GP kthread") != std::string_view::npos) {
+    skip_trace_ = true;
+    return Took::yes;
+  }
+  if (begins(body, "CPU: ") || begins(body, "NMI backtrace for cpu ")) {
+    skip_trace_ = false;
+  }
+  std::string_view cpu = body;
+  (void)take(cpu, "rcu: ");
+  skip_blanks(cpu);
+  if (const auto stalled = take_decimal(cpu); stalled && begins(cpu, "-") && !report_.cpu) {
+    report_.cpu = stalled;  // "1-....: (680 ticks this GP) ..."
+    return Took::yes;
+  }
+  if (begins(body, "Task dump for CPU ")) {
+    // Behind the dump of where RCU's thread ran last comes that of the CPU that stalls.
+    skip_trace_ = skip_trace_ && (!report_.cpu || number_after(body, "CPU ") != report_.cpu);
+    return Took::yes;
+  }
+  return begins(body, "task:") ? Taken(Took::yes) : std::nullopt;
+}
+
 Builder::Took Builder::take_linux(std::string_view text, std::uint64_t number) {
-  std::string_view body = trimmed(text);
+  const std::string_view body = trimmed(text);
   if (body.empty()) {
     end_headless_trace();
     return Took::neutral;
@@ -298,134 +457,17 @@ Builder::Took Builder::take_linux(std::string_view text, std::uint64_t number) {
   if (is_section(body) || is_saved_registers(body)) {
     return Took::yes;
   }
-  if (take(body, "PC is at ") || take(body, "LR is at ")) {
-    Frame frame;
-    frame.exact = begins(text, "PC");
-    if (take_symbol(body, frame)) {
-      take_module(body, frame);
-      add_spot(number, Spot::What::frame, frame);
-      if (begins(text, "PC") && !pc_) {
-        pc_ = frame;
-      }
-    }
-    return Took::yes;
-  }
-  for (const auto key : {"pc : "sv, "lr : "sv, "RIP: "sv, "EIP: "sv, "IP: "sv}) {
-    if (!begins(body, key)) {
-      continue;
-    }
-    // "RIP: 0010:name+..", "RIP: e030:[<addr>]  [<addr>] name+..", "IP: [<addr>] name+.."
-    const bool user = body.find("RIP: 0033:") == 0 || body.find("RIP: e033:") == 0;
-    const std::size_t plus = body.find("+0x");
-    if (plus != std::string_view::npos && !(user && plus > 64)) {
-      std::size_t at = body.rfind(' ', plus);
-      if (const std::size_t colon = body.rfind(':', plus); colon != std::string_view::npos && colon > at) {
-        at = colon;
-      }
-      std::string_view token = body.substr(at + 1);
-      Frame frame;
-      frame.exact = key[0] != 'l';
-      if (take_symbol(token, frame)) {
-        take_module(token, frame);
-        add_spot(number, Spot::What::frame, frame);
-        if (key[0] != 'l' && !pc_ && !registers_done_) {
-          pc_ = frame;
-        }
-      }
-    }
-    (void)take_registers(body, number);
-    if (report_.arch.empty() && (key[0] == 'R' || key[0] == 'E')) {
-      report_.arch = key[0] == 'R' ? "x86_64" : "x86_32";
-    }
-    if (key[0] == 'E' && !report_.cpu) {
-      report_.cpu = number_after(body, " CPU: ");  // i386 up to 3.9
-    }
-    return Took::yes;
-  }
-  if (begins(body, "Modules linked in:")) {
-    if (report_.modules.empty()) {
-      take_modules(body.substr(18));
-    }
-    return Took::yes;
-  }
   if (report_.kind == Kind::rcu_stall) {
-    if (body.find("grace-period kthread stack dump") != std::string_view::npos ||
-        body.find("Stack dump where RCU GP kthread") != std::string_view::npos) {
-      skip_trace_ = true;
-      return Took::yes;
-    }
-    if (begins(body, "CPU: ") || begins(body, "NMI backtrace for cpu ")) {
-      skip_trace_ = false;
-    }
-    std::string_view cpu = body;
-    (void)take(cpu, "rcu: ");
-    skip_blanks(cpu);
-    if (const auto stalled = take_decimal(cpu); stalled && begins(cpu, "-") && !report_.cpu) {
-      report_.cpu = stalled;  // "1-....: (680 ticks this GP) ..."
-      return Took::yes;
-    }
-    if (begins(body, "Task dump for CPU ")) {
-      // Behind the dump of where RCU's thread ran last comes that of the CPU that stalls.
-      skip_trace_ = skip_trace_ && (!report_.cpu || number_after(body, "CPU ") != report_.cpu);
-      return Took::yes;
-    }
-    if (begins(body, "task:")) {
-      return Took::yes;
+    if (const Taken taken = take_stall(body)) {
+      return *taken;
     }
   }
   if (report_.title.ends_with("not syncing:") && report_.last_line == number - 1) {
     report_.title += " " + std::string(body.substr(0, 280));  // kernels with PREEMPT_RT of 5.10 break the line
     return Took::yes;
   }
-  if ((begins(body, "CPU: ") && body.find("ainted") != std::string_view::npos) ||
-      (begins(body, "Pid: ") && body.find(", comm: ") != std::string_view::npos)) {
-    take_cpu_line(body);
-    if (report_.kind == Kind::trace && report_.title == "Call trace" && !report_.comm.empty()) {
-      report_.title = "Call trace of " + report_.comm;
-    }
-    // Another CPU's, when the report has its trace already.
-    frames_done_ = frames_done_ || !report_.frames.empty();
-    registers_done_ = registers_done_ || frames_done_;
-    return Took::yes;
-  }
-  if (begins(body, "Process ") && report_.comm.empty() && report_.kind != Kind::hung_task) {
-    // "Process sh (pid: 93, stack limit = 0x..)"
-    if (const std::size_t at = body.rfind(" (pid: "); at != std::string_view::npos && at > 8) {
-      report_.comm = std::string(body.substr(8, std::min<std::size_t>(at - 8, 64)));
-      report_.pid = report_.pid ? report_.pid : number_after(body.substr(at), "pid: ");
-    }
-    return Took::yes;
-  }
-  if (begins(body, "CPU ") && body.size() < 10 && !report_.cpu) {
-    std::string_view number_alone = body.substr(4);  // x86 up to 3.8
-    report_.cpu = take_decimal(number_alone);
-    return Took::yes;
-  }
-  if (begins(body, "CPU") && (body.ends_with(": stopping") || body.ends_with(": stopping\r"))) {
-    frames_done_ = true;
-    registers_done_ = true;
-    return Took::yes;
-  }
-  if (begins(body, "Kernel Offset: ")) {
-    std::string_view value = body.substr(15);
-    if (begins(value, "disabled")) {
-      report_.kaslr_offset = 0;
-    } else if (take(value, "0x")) {
-      report_.kaslr_offset = take_hex(value);
-    }
-    return Took::yes;
-  }
-  if (begins(body, "---[ end Kernel panic")) {
-    return Took::last;
-  }
-  if (begins(body, "---[ end trace")) {
-    ending_ = true;
-    in_trace_ = false;
-    return Took::yes;
-  }
-  if (begins(body, "Stack:")) {
-    in_stack_ = true;
-    return Took::yes;
+  if (const Taken taken = take_known(body, number)) {
+    return *taken;
   }
   if (is_memory_dump(body)) {
     return Took::yes;

@@ -130,13 +130,16 @@ std::optional<Start> start_of_info(std::string_view text, std::string_view what)
 /// digits of an error code and how often it died so far (arch/x86/kernel/dumpstack.c, 2.6 to 7.x; 5.8 has
 /// "divide_error").
 bool is_x86_die(std::string_view text) {
-  const std::size_t at = text.find(" [#");
-  if (at == std::string_view::npos || at < 6 || text[at - 5] != ' ' || text[at - 6] != ':') {
+  std::size_t mark = text.find('#');  // one character is found faster than " [#"
+  while (mark != std::string_view::npos && (mark < 8 || text[mark - 1] != '[' || text[mark - 2] != ' ')) {
+    mark = text.find('#', mark + 1);
+  }
+  if (mark == std::string_view::npos || text[mark - 7] != ' ' || text[mark - 8] != ':') {
     return false;
   }
-  std::string_view number = text.substr(at + 3);
-  if (!std::ranges::all_of(text.substr(at - 4, 4), [](char c) { return hex_value(c) >= 0; }) || !take_decimal(number) ||
-      !take(number, "]")) {
+  std::string_view number = text.substr(mark + 1);
+  if (!std::ranges::all_of(text.substr(mark - 6, 4), [](char c) { return hex_value(c) >= 0; }) ||
+      !take_decimal(number) || !take(number, "]")) {
     return false;
   }
   skip_blanks(number);

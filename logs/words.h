@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 /// Small readers of log text. Each works on a view and never beyond it.
 namespace xstack::logs {
@@ -49,35 +50,64 @@ inline constexpr std::array<std::int8_t, 256> kHexValues = [] {
   return true;
 }
 
-/// Many words of which a text may begin with one; only those with its first letter are compared.
-template <std::size_t N>
-class WordSet {
+/// What a text may begin with, and something for each of these words. Only those with the text's first letter are
+/// compared, longer ones before shorter.
+template <class Value, std::size_t N>
+class WordMap {
  public:
-  constexpr explicit WordSet(const std::array<std::string_view, N>& words) : words_(words) {
-    std::sort(words_.begin(), words_.end());
+  using Entry = std::pair<std::string_view, Value>;
+
+  constexpr explicit WordMap(const std::array<Entry, N>& entries) : entries_(entries) {
+    std::sort(entries_.begin(), entries_.end(), [](const Entry& a, const Entry& b) {
+      const char first = a.first.front();
+      const char other = b.first.front();
+      return first != other ? static_cast<unsigned char>(first) < static_cast<unsigned char>(other)
+                            : a.first.size() > b.first.size();
+    });
     for (std::size_t c = 0, i = 0; c <= 256; ++c) {
-      while (i < N && static_cast<unsigned char>(words_[i].front()) < c) {
+      while (i < N && static_cast<unsigned char>(entries_[i].first.front()) < c) {
         ++i;
       }
       first_[c] = static_cast<std::uint16_t>(i);
     }
   }
-  [[nodiscard]] constexpr bool begins(std::string_view text) const {
+
+  /// Of the longest word that `text` begins with; null when it begins with none.
+  [[nodiscard]] constexpr const Value* find(std::string_view text) const {
     if (text.empty()) {
-      return false;
+      return nullptr;
     }
     const auto letter = static_cast<unsigned char>(text.front());
     for (std::size_t i = first_[letter]; i < first_[letter + 1U]; ++i) {
-      if (logs::begins(text, words_[i])) {
-        return true;
+      if (begins(text, entries_[i].first)) {
+        return &entries_[i].second;
       }
     }
-    return false;
+    return nullptr;
   }
 
  private:
-  std::array<std::string_view, N> words_;
+  std::array<Entry, N> entries_;
   std::array<std::uint16_t, 257> first_{};
+};
+
+/// Words alone.
+template <std::size_t N>
+class WordSet {
+ public:
+  constexpr explicit WordSet(const std::array<std::string_view, N>& words) : map_(entries(words)) {}
+  [[nodiscard]] constexpr bool begins(std::string_view text) const { return map_.find(text) != nullptr; }
+
+ private:
+  struct Nothing {};
+  static constexpr auto entries(const std::array<std::string_view, N>& words) {
+    std::array<std::pair<std::string_view, Nothing>, N> entries{};
+    for (std::size_t i = 0; i < N; ++i) {
+      entries[i].first = words[i];
+    }
+    return entries;
+  }
+  WordMap<Nothing, N> map_;
 };
 
 constexpr void skip_blanks(std::string_view& text) {
