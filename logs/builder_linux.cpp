@@ -219,9 +219,12 @@ bool is_row(std::string_view rest) {
 /// rows as "e210  c0b5c280 ********".
 bool is_memory_dump(std::string_view text) {
   if (text.back() == ':') {
-    const std::size_t at = text.find(": 0x");
-    std::string_view rest = text.substr(at == std::string_view::npos ? 0 : at + 4);
-    return at != std::string_view::npos && at <= 4 && take_hex(rest, 8) && rest == ":";
+    const std::size_t at = text.substr(0, 8).find(": 0x");
+    if (at == std::string_view::npos) {
+      return false;
+    }
+    std::string_view rest = text.substr(at + 4);
+    return take_hex(rest, 8) && rest == ":";
   }
   if (text.size() < 14 || text[4] != ' ' || text[5] != ' ') {
     return false;

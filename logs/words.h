@@ -57,7 +57,7 @@ class WordMap {
  public:
   using Entry = std::pair<std::string_view, Value>;
 
-  constexpr explicit WordMap(const std::array<Entry, N>& entries) : entries_(entries) {
+  constexpr explicit WordMap(std::array<Entry, N> entries) : entries_(std::move(entries)) {
     std::sort(entries_.begin(), entries_.end(), [](const Entry& a, const Entry& b) {
       const char first = a.first.front();
       const char other = b.first.front();
