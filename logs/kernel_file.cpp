@@ -91,9 +91,13 @@ Result<std::unique_ptr<KernelFile>> KernelFile::open(const std::string& path,
     file->table_ = std::move(text->table);
     file->has_modules_ = file->table_.has_modules();
   }
-  static constexpr std::array<std::string_view, 8> kMarks = {"_stext",     "_text",      "stext",     "_etext",
-                                                             "_sinittext", "_einittext", "idle_vcpu", "dom_xen"};
+  // All that will be asked for by name in one pass: a map has a hundred thousand lines.
+  static constexpr std::array<std::string_view, 10> kMarks = {
+      "_stext", "_text", "stext", "_etext", "_sinittext", "_einittext", "idle_vcpu", "dom_xen", "_sdata", "_edata"};
   const auto marks = file->addresses_of(kMarks);
+  for (std::size_t i = 0; i < kMarks.size(); ++i) {
+    file->well_known_.emplace(kMarks[i], marks[i]);
+  }
   file->text_begin_ = marks[0] ? *marks[0] : marks[1] ? *marks[1] : marks[2].value_or(0);
   file->text_end_ = marks[3].value_or(file->text_end_);
   file->init_begin_ = marks[4].value_or(0);

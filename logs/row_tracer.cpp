@@ -24,10 +24,30 @@ using std::string_view_literals::operator""sv;
 constexpr std::size_t kMostTables = 16;
 constexpr std::size_t kMostGuesses = 64;
 
+/// May a module of the kernel lie there, when its files say nothing of modules? On ARM they lie just below the kernel,
+/// where no other kernel's code is, wherever KASLR put that. On x86 they are at the same place for all kernels: only
+/// the code can tell there whether a word is a return address of this one.
+bool may_be_module(ArchId arch, KernelFile& file, std::uint64_t slide, std::uint64_t address) {
+  constexpr std::uint64_t kMiB = 1ULL << 20;
+  const std::uint64_t text = file.text_begin() + slide;
+  switch (arch) {
+    case ArchId::arm32: {
+      const std::uint64_t page_offset = text & ~(16 * kMiB - 1);
+      return address >= page_offset - 16 * kMiB && address < page_offset;
+    }
+    case ArchId::arm64:
+      return text > 2048 * kMiB && address >= text - 2048 * kMiB && address < text;
+    case ArchId::x86_64:
+      return file.image().end() != 0 && address >= 0xffffffffc0000000ULL && address < 0xffffffffff000000ULL;
+    default:
+      return false;
+  }
+}
+
 /// Names and the text's bounds, where the kernel runs.
 class SlidCode final : public CodeInfo {
  public:
-  SlidCode(KernelFile& file, std::uint64_t slide) : file_(file), slide_(slide) {}
+  SlidCode(ArchId arch, KernelFile& file, std::uint64_t slide) : arch_(arch), file_(file), slide_(slide) {}
 
   std::optional<CodeSymbol> function_at(GuestVirt address) override {
     const std::uint64_t at = address.value - slide_;
@@ -37,13 +57,21 @@ class SlidCode final : public CodeInfo {
     }
     return symbol;
   }
-  std::optional<bool> is_code(GuestVirt address) override { return file_.is_code(address.value - slide_); }
+  std::optional<bool> is_code(GuestVirt address) override {
+    const bool known = file_.is_code(address.value - slide_);
+    // arm64's frame records lead through modules that nobody knows. The others have nothing like them: there a word
+    // that is no code for certain ends the search for a caller sooner.
+    return !known && arch_ == ArchId::arm64 && may_be_module(arch_, file_, slide_, address.value)
+               ? std::nullopt
+               : std::optional(known);
+  }
   std::optional<GuestVirt> address_of(std::string_view name) override {
     const auto address = file_.well_known(name);
     return address ? std::optional(GuestVirt(*address + slide_)) : std::nullopt;
   }
 
  private:
+  ArchId arch_;
   KernelFile& file_;
   std::uint64_t slide_;
 };
@@ -191,26 +219,6 @@ std::optional<CpuState> cpu_of(const Report& report, const ArchOps& arch) {
   return cpu.regs.known(arch.pc) ? std::optional(std::move(cpu)) : std::nullopt;
 }
 
-/// May a module of the kernel lie there, when its files say nothing of modules? On ARM they lie just below the kernel,
-/// where no other kernel's code is, wherever KASLR put that. On x86 they are at the same place for all kernels: only
-/// the code can tell there whether a word is a return address of this one.
-bool may_be_module(ArchId arch, KernelFile& file, std::uint64_t slide, std::uint64_t address) {
-  constexpr std::uint64_t kMiB = 1ULL << 20;
-  const std::uint64_t text = file.text_begin() + slide;
-  switch (arch) {
-    case ArchId::arm32: {
-      const std::uint64_t page_offset = text & ~(16 * kMiB - 1);
-      return address >= page_offset - 16 * kMiB && address < page_offset;
-    }
-    case ArchId::arm64:
-      return text > 2048 * kMiB && address >= text - 2048 * kMiB && address < text;
-    case ArchId::x86_64:
-      return file.image().end() != 0 && address >= 0xffffffffc0000000ULL && address < 0xffffffffff000000ULL;
-    default:
-      return false;
-  }
-}
-
 UnwindTables find_tables(ArchId arch, KernelFile& file, std::uint64_t slide) {
   UnwindTables tables;
   const FileImage& image = file.image();
@@ -218,7 +226,7 @@ UnwindTables find_tables(ArchId arch, KernelFile& file, std::uint64_t slide) {
     return tables;
   }
   PrintedMemory memory(image, slide);
-  SlidCode code(file, slide);
+  SlidCode code(arch, file, slide);
   const GuestVirt begin(image.begin() + slide);
   const GuestVirt end(image.end() + slide);
   if (arch == ArchId::arm32) {
@@ -296,7 +304,7 @@ bool RowTracer::trace(Report& report, KernelFile& file, std::uint64_t slide) {
   PrintedMemory memory(file.image(), slide);
   memory.put_stack(*report.stack_pointer, report.stack, report.stack_word);
   memory.hide(file.well_known("_sdata").value_or(0), file.well_known("_edata").value_or(0));
-  SlidCode code(file, slide);
+  SlidCode code(*id, file, slide);
   StepContext context{*cpu, memory, code, tables->second, true};
   const Walk walk = walk_stack(context);
   std::vector<logs::Frame> frames;

@@ -368,6 +368,17 @@ constexpr std::string_view kSpinningKernel =
     "c0400000 T _stext\nc0400150 T ret_from_fork\nc0400180 T lab_end\nc0472054 T kthread_complete_and_exit\n"
     "c0472078 t kthread\nc047216c T lab_end2\nc0e53c94 T dump_stack_lvl\nc0e53ce0 T dump_stack\nc1000000 D _etext\n";
 
+TEST_F(LogCommand, Arm64FrameRecordsLeadThroughAModule) {
+  const auto map = file("System.map",
+                        "ffff800008010000 T _stext\nffff8000080166cc T ret_from_fork\nffff8000080166ec T lab_end\n"
+                        "ffff8000080c69b0 t kthread\nffff8000080c6a94 T lab_end2\nffff800008d00000 D _etext\n");
+  (void)run({"--debug-dir", "none", "-s", "d1=" + map, form("xen-keys-arm64-running-real")});
+  // The live trace has lab_inner, lab_middle, lab_outer and lab_thread for the first four.
+  EXPECT_THAT(out_, HasSubstr("\n#   0xffff800000d0f030 (registers)\r\n#   0xffff800000d0f064 (frame)\r\n"
+                              "#   0xffff800000d0f08c (frame)\r\n#   0xffff800000d0f0b8 (frame)\r\n"
+                              "#   kthread+0xe0/0xe4 (frame)\r\n#   ret_from_fork+0x10/0x20 (frame)\r\n"));
+}
+
 TEST_F(LogCommand, AVcpuInAModuleHasATrace) {
   const std::string kernel(kSpinningKernel);
   const auto map = file("System.map", kernel);
