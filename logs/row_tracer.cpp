@@ -25,10 +25,14 @@ constexpr std::size_t kMostTables = 16;
 constexpr std::size_t kMostGuesses = 64;
 
 /// May a module of the kernel lie there, when its files say nothing of modules? On ARM they lie just below the kernel,
-/// where no other kernel's code is, wherever KASLR put that. On x86 they are at the same place for all kernels: only
-/// the code can tell there whether a word is a return address of this one.
+/// where no other kernel's code is, wherever KASLR put that. On x86 they lie above it, at places that other kernels use
+/// too: only the code can tell there whether a word is a return address of this one. x86-64 kernels without
+/// CONFIG_RANDOMIZE_BASE have theirs lower still, where KASLR puts others: those are not taken for modules.
 bool may_be_module(ArchId arch, KernelFile& file, std::uint64_t slide, std::uint64_t address) {
   constexpr std::uint64_t kMiB = 1ULL << 20;
+  if (file.text_begin() >= file.text_end()) {
+    return false;
+  }
   const std::uint64_t text = file.text_begin() + slide;
   switch (arch) {
     case ArchId::arm32: {
@@ -39,9 +43,10 @@ bool may_be_module(ArchId arch, KernelFile& file, std::uint64_t slide, std::uint
       return text > 2048 * kMiB && address >= text - 2048 * kMiB && address < text;
     case ArchId::x86_64:
       return file.image().end() != 0 && address >= 0xffffffffc0000000ULL && address < 0xffffffffff000000ULL;
-    default:
-      return false;
+    case ArchId::x86_32:  // in vmalloc's part, which ends below the fixed mappings (arch/x86/include/asm/fixmap.h)
+      return file.image().end() != 0 && address >= file.image().end() + slide && address < 0xffc00000ULL;
   }
+  return false;
 }
 
 /// Names and the text's bounds, where the kernel runs.
@@ -92,17 +97,14 @@ class PrintedMemory final : public VirtMemory {
   }
 
   /// What the kernel writes to, link-time addresses: the stack of the first task is there, and the file has it empty.
-  void hide(std::uint64_t begin, std::uint64_t end) {
-    hidden_begin_ = begin;
-    hidden_end_ = end;
-  }
+  void hide(std::uint64_t begin, std::uint64_t end) { hidden_ = Range{begin, end}; }
 
   tl::expected<std::size_t, Fault> read_some(GuestVirt at, std::span<std::byte> out) override {
     std::span<const std::byte> from;
     if (at.value >= stack_at_ && at.value - stack_at_ < stack_.size()) {
       from = std::span(stack_).subspan(at.value - stack_at_);
-    } else if (at.value - slide_ < hidden_begin_ || at.value - slide_ >= hidden_end_) {
-      from = image_.at(at.value - slide_, out.size());
+    } else {
+      from = in_image(at.value - slide_, out.size());
     }
     if (from.empty()) {
       return tl::unexpected(Fault{FaultKind::absent, at.value});
@@ -113,10 +115,22 @@ class PrintedMemory final : public VirtMemory {
   }
 
  private:
+  struct Range {
+    std::uint64_t begin;
+    std::uint64_t end;
+  };
+
+  [[nodiscard]] std::span<const std::byte> in_image(std::uint64_t at, std::size_t size) const {
+    const auto bytes = image_.at(at, size);
+    if (!hidden_ || at >= hidden_->end || at + bytes.size() <= hidden_->begin) {
+      return bytes;
+    }
+    return at < hidden_->begin ? bytes.first(hidden_->begin - at) : std::span<const std::byte>();
+  }
+
   const FileImage& image_;
   std::uint64_t slide_;
-  std::uint64_t hidden_begin_ = 0;
-  std::uint64_t hidden_end_ = 0;
+  std::optional<Range> hidden_;
   std::uint64_t stack_at_ = 0;
   std::vector<std::byte> stack_;
 };
@@ -303,7 +317,9 @@ bool RowTracer::trace(Report& report, KernelFile& file, std::uint64_t slide) {
   }
   PrintedMemory memory(file.image(), slide);
   memory.put_stack(*report.stack_pointer, report.stack, report.stack_word);
-  memory.hide(file.well_known("_sdata").value_or(0), file.well_known("_edata").value_or(0));
+  if (const auto begin = file.well_known("_sdata"), end = file.well_known("_edata"); begin && end) {
+    memory.hide(*begin, *end);
+  }
   SlidCode code(*id, file, slide);
   StepContext context{*cpu, memory, code, tables->second, true};
   const Walk walk = walk_stack(context);

@@ -26,12 +26,14 @@ struct ElfSymbol {
 /// table, of type `kind`), 2 (the strings).
 struct Elf64Image {
   using Header = Elf64_Ehdr;
+  using Segment = Elf64_Phdr;
   using Section = Elf64_Shdr;
   using Symbol = Elf64_Sym;
   static constexpr unsigned char kClass = ELFCLASS64;
 };
 struct Elf32Image {
   using Header = Elf32_Ehdr;
+  using Segment = Elf32_Phdr;
   using Section = Elf32_Shdr;
   using Symbol = Elf32_Sym;
   static constexpr unsigned char kClass = ELFCLASS32;
@@ -84,6 +86,25 @@ std::vector<std::byte> build_elf(std::uint16_t machine, const std::vector<ElfSym
   append(std::as_bytes(std::span(table)));
   append(std::as_bytes(std::span(strings)));
   return bytes;
+}
+
+/// Puts a segment with these bytes behind an image that has none.
+template <class Image = Elf64Image>
+void add_segment(std::vector<std::byte>& image, std::uint64_t address, std::span<const std::byte> bytes) {
+  typename Image::Segment segment{};
+  segment.p_type = PT_LOAD;
+  segment.p_vaddr = static_cast<decltype(segment.p_vaddr)>(address);
+  segment.p_filesz = segment.p_memsz = static_cast<decltype(segment.p_filesz)>(bytes.size());
+  segment.p_offset = static_cast<decltype(segment.p_offset)>(image.size() + sizeof segment);
+  typename Image::Header header;
+  std::memcpy(&header, image.data(), sizeof header);
+  header.e_phoff = static_cast<decltype(header.e_phoff)>(image.size());
+  header.e_phnum = 1;
+  header.e_phentsize = sizeof segment;
+  std::memcpy(image.data(), &header, sizeof header);
+  const auto described = std::as_bytes(std::span(&segment, 1));
+  image.insert(image.end(), described.begin(), described.end());
+  image.insert(image.end(), bytes.begin(), bytes.end());
 }
 
 }  // namespace xstack::test

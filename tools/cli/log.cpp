@@ -221,11 +221,15 @@ class LogRun final : public logs::Sink {
   bool known_crash_ = false;
 };
 
+/// Was that found which the reading was for?
+bool has_found(const Invocation& invocation, const LogRun& run) {
+  return invocation.options.until_crash && run.status() == ExitStatus::crash_found;
+}
+
 /// Is there somebody for whom to read on? A live log may never end by itself.
 bool is_wanted(const Invocation& invocation, const logs::LogSource& log, const LogRun& run) {
-  const bool found = invocation.options.until_crash && run.status() == ExitStatus::crash_found;
   const bool in_vain = log.is_live() && !invocation.options.junit && invocation.console.out.reader_is_gone();
-  return !run.failed_to_write() && !found && !in_vain;
+  return !run.failed_to_write() && !has_found(invocation, run) && !in_vain;
 }
 
 /// Reads to the end. That of a live log is a signal, too.
@@ -277,11 +281,6 @@ Result<void> scan(const Invocation& invocation, const std::string& path, LogRun&
   return result;
 }
 
-/// Does the answer to one log end the run?
-bool is_over(const Invocation& invocation, const LogRun& run) {
-  return Interrupts::came() || (invocation.options.until_crash && run.status() == ExitStatus::crash_found);
-}
-
 }  // namespace
 
 Result<ExitStatus> run_log(const Invocation& invocation) {
@@ -300,7 +299,7 @@ Result<ExitStatus> run_log(const Invocation& invocation) {
       complain(invocation.console, done.error().message);
       trouble = exit_status(done.error().code);
     }
-    if (is_over(invocation, run)) {
+    if (Interrupts::came() || has_found(invocation, run)) {
       break;
     }
   }

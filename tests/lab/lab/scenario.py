@@ -8,7 +8,7 @@ import subprocess
 import time
 from dataclasses import dataclass, field
 
-from . import attached, builds, compare, console, corefile, dumps, keys, knowledge
+from . import attached, builds, compare, console, corefile, dumps, keys, knowledge, watched
 from .util import LabError, say
 
 # Seconds until a guest is up, and until it has died once it is up. Emulation on a busy machine is slow, so these are long;
@@ -422,7 +422,10 @@ def play(dom0, guest, results, options, signals):
     say(f"{guest.name}: creating")
     dom0.create(guest)
     try:
+        watchers = watched.Watchers(dom0, guest) if dom0.has_xstack and guest.way in DIES else None
         domid = settle(dom0, guest)
+        if watchers:
+            watchers.judge(result)
         truth = console.backtraces(dom0.console(guest))
         look = Looker(dom0, guest, domid, result, results) if dom0.has_xstack else None
         if options.keys and guest.end != "crashed" and guest.way not in ("entry", "decompressor"):

@@ -248,23 +248,25 @@ TEST_F(LogCommand, APanicOfAWarningCounts) {
   EXPECT_EQ(run({form("warning-then-panic")}), ExitStatus::crash_found);
 }
 
+/// Of a vCPU in lab_inner: its frame record is the first of the rows that follow.
+const std::string kArm64Registers =
+    "(XEN) ----[ Xen-4.17.5  arm64  debug=n  Not tainted ]----\n"
+    "(XEN) CPU:    0\n(XEN) PC:     ffff800008010040\n(XEN) LR:     ffff800008010140\n"
+    "(XEN) SP_EL0: 0000ffffd8e1a2b0\n(XEN) SP_EL1: ffff80000a25be20\n"
+    "(XEN) CPSR:   0000000060000005 MODE:64-bit EL1h (Guest Kernel, handler)\n"
+    "(XEN)      X0: 0000000000000000  X1: 0000000000000001  X2: 0000000000000001\n"
+    "(XEN)     X27: 0000000000000000 X28: 0000000000000000  FP: ffff80000a25be20\n(XEN) \n"
+    "(XEN) Guest stack trace from sp=ffff80000a25be20:\n";
+
 TEST_F(LogCommand, RegistersAndRowsMakeATrace) {
   // Frame records: x29 points to the first, each holds its caller's x29 and return address.
   const auto map = file("System.map",
                         "ffff800008000000 T _stext\nffff800008010000 T lab_inner\nffff800008010100 T lab_middle\n"
                         "ffff800008010200 T lab_outer\nffff800008010300 T lab_end\nffff800009000000 T _etext\n");
-  const auto log = file("log",
-                        "(XEN) Domain 5 (vcpu#1) crashed on cpu#0:\n"
-                        "(XEN) ----[ Xen-4.17.5  arm64  debug=n  Not tainted ]----\n"
-                        "(XEN) CPU:    0\n(XEN) PC:     ffff800008010040\n(XEN) LR:     ffff800008010140\n"
-                        "(XEN) SP_EL0: 0000ffffd8e1a2b0\n(XEN) SP_EL1: ffff80000a25be20\n"
-                        "(XEN) CPSR:   0000000060000005 MODE:64-bit EL1h (Guest Kernel, handler)\n"
-                        "(XEN)      X0: 0000000000000000  X1: 0000000000000001  X2: 0000000000000001\n"
-                        "(XEN)     X27: 0000000000000000 X28: 0000000000000000  FP: ffff80000a25be20\n(XEN) \n"
-                        "(XEN) Guest stack trace from sp=ffff80000a25be20:\n"
-                        "(XEN)    ffff80000a25be40 ffff800008010140 0000000000000000 0000000000000000\n"
-                        "(XEN)    0000000000000000 ffff800008010240 0000000000000000 0000000000000000\n"
-                        "after\n");
+  const auto log = file("log", "(XEN) Domain 5 (vcpu#1) crashed on cpu#0:\n" + kArm64Registers +
+                                   "(XEN)    ffff80000a25be40 ffff800008010140 0000000000000000 0000000000000000\n"
+                                   "(XEN)    0000000000000000 ffff800008010240 0000000000000000 0000000000000000\n"
+                                   "after\n");
   (void)run({"--debug-dir", "none", "-s", "d5=" + map, log});
   EXPECT_THAT(out_, HasSubstr("# trace of d5v1, from the registers and the stack above:\n"
                               "#   lab_inner+0x40/0x100 (registers)\n#   lab_middle+0x40/0x100 (frame)\n"
@@ -289,31 +291,10 @@ TEST_F(LogCommand, WhatTheKernelWritesIsNotReadFromItsFile) {
                                             {"_etext", 0xffff800009000000},
                                             {"_sdata", kData},
                                             {"_edata", kData + 0x1000}});
-  Elf64_Phdr data{};
-  data.p_type = PT_LOAD;
-  data.p_vaddr = kData;
-  data.p_filesz = data.p_memsz = 0x1000;
-  data.p_offset = image.size() + sizeof data;
-  Elf64_Ehdr header;
-  std::memcpy(&header, image.data(), sizeof header);
-  header.e_phoff = image.size();
-  header.e_phnum = 1;
-  header.e_phentsize = sizeof data;
-  std::memcpy(image.data(), &header, sizeof header);
-  const auto bytes = std::as_bytes(std::span(&data, 1));
-  image.insert(image.end(), bytes.begin(), bytes.end());
-  image.resize(image.size() + 0x1000);
+  test::add_segment(image, kData, std::vector<std::byte>(0x1000));
   const auto vmlinux = file("vmlinux", std::string(reinterpret_cast<const char*>(image.data()), image.size()));
-  const auto log = file("log",
-                        "(XEN) *** Dumping CPU0 guest state (d5v1): ***\n"
-                        "(XEN) ----[ Xen-4.17.5  arm64  debug=n  Not tainted ]----\n"
-                        "(XEN) CPU:    0\n(XEN) PC:     ffff800008010040\n(XEN) LR:     ffff800008010140\n"
-                        "(XEN) SP_EL0: 0000ffffd8e1a2b0\n(XEN) SP_EL1: ffff80000a25be20\n"
-                        "(XEN) CPSR:   0000000060000005 MODE:64-bit EL1h (Guest Kernel, handler)\n"
-                        "(XEN)      X0: 0000000000000000  X1: 0000000000000001  X2: 0000000000000001\n"
-                        "(XEN)     X27: 0000000000000000 X28: 0000000000000000  FP: ffff80000a25be20\n(XEN) \n"
-                        "(XEN) Guest stack trace from sp=ffff80000a25be20:\n"
-                        "(XEN)    ffff800009100e00 ffff800008010140 0000000000000000 0000000000000000\n");
+  const auto log = file("log", "(XEN) *** Dumping CPU0 guest state (d5v1): ***\n" + kArm64Registers +
+                                   "(XEN)    ffff800009100e00 ffff800008010140 0000000000000000 0000000000000000\n");
   (void)run({"--debug-dir", "none", "-s", "d5=" + vmlinux, log});
   EXPECT_THAT(out_, HasSubstr("#   lab_middle+0x40/0x100 (frame)\n# it ends here: stack unreadable\n"));
 }
@@ -395,6 +376,40 @@ TEST_F(LogCommand, AVcpuInAModuleHasATrace) {
                                    "lab_thread labmod ?", "kthread ?", "ret_from_fork ?"));
   (void)run({"--debug-dir", "none", "-s", "d1=" + kallsyms, log});
   EXPECT_THAT(out_, HasSubstr("PC:     bf00501c  # lab_inner+0x1c/0x60 [labmod]"));
+}
+
+TEST_F(LogCommand, A32BitX86VcpuInAModuleHasATrace) {
+  constexpr std::uint64_t kText = 0xc1001000;
+  std::vector<std::byte> code(0x1000, std::byte{0x90});
+  code[0x103] = std::byte{0xff};  // call *%eax, which returns to lab_caller+0x105
+  code[0x104] = std::byte{0xd0};
+  auto image = test::build_elf<test::Elf32Image>(
+      EM_386,
+      {{"_stext", kText}, {"lab_caller", kText, 0x200}, {"lab_other", kText + 0x200}, {"_etext", kText + 0x1000}});
+  test::add_segment<test::Elf32Image>(image, kText, code);
+  const auto vmlinux = file("vmlinux", std::string(reinterpret_cast<const char*>(image.data()), image.size()));
+  for (const auto& [pc, traced] : {std::pair("00000000f8001000", true), {"00000000c0001000", false}}) {
+    const auto log = file("log", std::string("(XEN) *** Dumping CPU0 guest state (d5v0): ***\n"
+                                             "(XEN) ----[ Xen-4.17.5  x86_64  debug=n  Not tainted ]----\n"
+                                             "(XEN) CPU:    0\n(XEN) RIP:    e019:[<") +
+                                     pc +
+                                     ">]\n"
+                                     "(XEN) RFLAGS: 0000000000000246   EM: 1   CONTEXT: pv guest (d5v0)\n"
+                                     "(XEN) rbp: 0000000000000001   rsp: 00000000c20f1fd0   r8:  0000000000000000\n"
+                                     "(XEN) Guest stack trace from esp=c20f1fd0:\n"
+                                     "(XEN)   00000000 c1001205 c1001105 00000000\n");
+    (void)run({"--debug-dir", "none", "-s", "d5=" + vmlinux, log});
+    EXPECT_EQ(out_.find("#   lab_caller+0x105/0x200 (guess)\n") != std::string::npos, traced) << out_;
+  }
+}
+
+TEST_F(LogCommand, Arm32ExceptionModesHoldTheirHandlersAddresses) {
+  const auto map = file("System.map",
+                        "c0400000 T _stext\nc0400ac0 t lab_before\nc0400ae0 t lab_dabt\nc0400b00 t lab_between\n"
+                        "c0400b40 t lab_irq\nc0400b80 t lab_after\nc1000000 D _etext\n");
+  (void)run({"--debug-dir", "none", "-s", "d1=" + map, form("xen-keys-arm32-running-real")});
+  EXPECT_THAT(out_, HasSubstr("LR: c0400ae0 SPSR:60040193  # lab_dabt+0x0"));
+  EXPECT_THAT(out_, HasSubstr("LR: c0400b40 SPSR:60040193  # lab_irq+0x0"));
 }
 
 TEST_F(LogCommand, SymbolsDoNotChangeSignatures) {
