@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import threading
 import time
 import unittest
 import xml.etree.ElementTree as ET
@@ -125,6 +126,9 @@ class Live(Folder):
         self.addCleanup(run.stdout.close)
         self.addCleanup(run.wait)
         self.addCleanup(run.kill)
+        limit = threading.Timer(60, run.kill)  # so that what never comes is not waited for
+        limit.start()
+        self.addCleanup(limit.cancel)
         return run
 
     def read(self, run, size):
@@ -152,6 +156,7 @@ class Live(Folder):
         run = self.start("--follow", preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
         self.read(run, len(self.clean))
         run.send_signal(signal.SIGHUP)
+        time.sleep(0.5)  # it would be gone by now
         self.append(b"more\n")
         self.assertEqual(self.read(run, 5), b"more\n")
 
