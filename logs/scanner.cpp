@@ -172,13 +172,12 @@ void Scanner::look_at(const Line& line) {
 
 /// A lead-in that follows another belongs to the same report.
 void Scanner::note_lead_in(std::string_view text) {
-  if (lead_in_last_ == 0 || line_ - lead_in_last_ > kLeadInReach) {
-    lead_in_line_ = line_;
-    cause_.clear();
+  if (!lead_in_ || line_ - lead_in_->last > kLeadInReach) {
+    lead_in_ = LeadIn{line_, line_, {}};
   }
-  lead_in_last_ = line_;
+  lead_in_->last = line_;
   if (is_cause(text)) {
-    cause_ = text.substr(0, kLongestCause);
+    lead_in_->cause = text.substr(0, kLongestCause);
   }
 }
 
@@ -293,13 +292,13 @@ void Scanner::open(const Start& start, const Line& line) {
   if (open_.size() == kMostOpen) {
     close(0, true);
   }
-  const bool led = lead_in_last_ != 0 && lead_in_last_ <= line_ && line_ - lead_in_last_ <= kLeadInReach;
+  const bool led = lead_in_ && line_ - lead_in_->last <= kLeadInReach;
   Start named = start;
-  if (led && !cause_.empty() && start.title.starts_with("Internal error: : ")) {
-    named.title = cause_;
+  if (led && !lead_in_->cause.empty() && start.title.starts_with("Internal error: : ")) {
+    named.title = lead_in_->cause;
   }
-  open_.push_back(std::make_unique<Builder>(named, line, line_, led ? lead_in_line_ : line_));
-  lead_in_last_ = 0;
+  open_.push_back(std::make_unique<Builder>(named, line, line_, led ? lead_in_->first : line_));
+  lead_in_.reset();
 }
 
 void Scanner::close(std::size_t index, bool truncated) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -69,6 +70,12 @@ class Scanner {
     std::optional<std::uint64_t> kaslr_offset;
   };
   using WriterKey = std::pair<int, unsigned>;
+  /// Lines that a report may begin with before its first own one.
+  struct LeadIn {
+    std::uint64_t first;
+    std::uint64_t last;
+    std::string cause;  ///< what it says of the fault; empty when it says nothing
+  };
 
   void process();
   void pass(std::string_view text);
@@ -95,9 +102,7 @@ class Scanner {
   std::map<WriterKey, Writer> writers_;
   BootProgress progress_;
   bool xen_seen_ = false;
-  std::uint64_t lead_in_line_ = 0;  ///< the first line of the last lead-in
-  std::uint64_t lead_in_last_ = 0;  ///< its last; 0: none
-  std::string cause_;               ///< what a lead-in said of the fault
+  std::optional<LeadIn> lead_in_;  ///< the last that no report has taken yet
   /// The hardware domain's line that Xen's text broke into: it goes on in the next line without a prefix.
   std::string fragment_;
   std::string fragment_time_;
